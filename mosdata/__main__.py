@@ -1,0 +1,6 @@
+"""``python -m mosdata`` is ``mosdata``."""
+
+from mosdata.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Audio in memory and at the door: one type, mono float32 with its rate.
+
+Everything inside the house is a :class:`Clip`. Files and bytes become clips here and nowhere
+else, and clips become FLAC here and nowhere else. Storage is 16-bit PCM, so the samples that
+are written, hashed and read back are the same integers on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosdata.errors import InvalidValue, RecordRejected
+
+Samples = NDArray[np.float32]
+
+PCM16_SCALE = 32768.0
+"""Full scale of 16-bit PCM: an integer ``n`` is the sample ``n / 32768``."""
+
+SILENCE_DBFS = -120.0
+"""Level reported for digital silence, where the logarithm has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Mono audio with its sampling rate.
+
+    Args:
+        samples: shape ``(num_samples,)``, float32; full scale is [-1, 1]. Not copied.
+        sample_rate_hz: samples per second.
+
+    Raises:
+        InvalidValue: samples that are not one-dimensional, or a rate below 1 Hz.
+
+    Example:
+        >>> clip = Clip(np.zeros(8000, np.float32), 16_000)
+        >>> clip.duration_s
+        0.5
+    """
+
+    samples: Samples
+    sample_rate_hz: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or self.samples.dtype != np.float32:
+            given = f"{self.samples.dtype} array of shape {self.samples.shape}"
+            raise InvalidValue("Clip.samples", given, "a float32 array of shape (num_samples,)")
+        if self.sample_rate_hz < 1:
+            raise InvalidValue("Clip.sample_rate_hz", self.sample_rate_hz, "1 Hz or more")
+
+    @property
+    def num_samples(self) -> int:
+        """Length in samples."""
+        return len(self.samples)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate_hz
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """What a clip's samples say about it; stored with every row.
+
+    ``bandwidth_hz`` is the frequency below which 99.9 % of the energy lies.
+    """
+
+    peak_dbfs: float
+    rms_dbfs: float
+    clipped_fraction: float
+    bandwidth_hz: float
+
+
+def to_pcm16(samples: Samples) -> NDArray[np.int16]:
+    """Round samples to 16-bit integers; what lies beyond full scale is clipped, never wrapped."""
+    scaled = np.rint(samples * np.float32(PCM16_SCALE))
+    pcm: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype("<i2")
+    return pcm
+
+
+def from_pcm16(pcm: NDArray[np.int16]) -> Samples:
+    """The exact inverse of :func:`to_pcm16` on integers."""
+    return pcm.astype(np.float32) / np.float32(PCM16_SCALE)
+
+
+def pcm_sha256(clip: Clip) -> str:
+    """Checksum of what is stored: the 16-bit samples, whatever the container or its encoder."""
+    return hashlib.sha256(to_pcm16(clip.samples).tobytes()).hexdigest()
+
+
+def encode_flac(clip: Clip) -> bytes:
+    """Encode as FLAC, 16-bit, mono.
+
+    Raises:
+        RecordRejected: the clip holds NaN or infinity, or no sample at all.
+    """
+    import soundfile
+
+    check_samples(clip)
+    buffer = io.BytesIO()
+    pcm = to_pcm16(clip.samples)
+    soundfile.write(buffer, pcm, clip.sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def check_samples(clip: Clip) -> Clip:
+    """Return the clip if it can be stored and fed to native encoders; some abort on NaN.
+
+    Raises:
+        RecordRejected: empty, or not finite.
+    """
+    if not clip.num_samples:
+        raise RecordRejected("empty_audio", "The clip has no samples; at least one is needed.")
+    if not np.isfinite(clip.samples).all():
+        bad = int(np.count_nonzero(~np.isfinite(clip.samples)))
+        raise RecordRejected(
+            "not_finite", f"{bad} of {clip.num_samples} samples are NaN or infinite."
+        )
+    return clip
+
+
+def decode_audio(data: bytes | Path) -> Clip:
+    """Read audio bytes or a file of any format that libsndfile knows; channels are averaged.
+
+    Raises:
+        RecordRejected: the bytes are not audio, or hold no sample.
+    """
+    import soundfile
+
+    source = data if isinstance(data, Path) else io.BytesIO(data)
+    try:
+        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        name = data if isinstance(data, Path) else "audio bytes"
+        raise RecordRejected("unreadable_audio", f"{name} cannot be read: {error}") from error
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    clip = Clip(np.ascontiguousarray(mono), int(rate))
+    return check_samples(clip)
+
+
+def resample(clip: Clip, sample_rate_hz: int) -> Clip:
+    """Change the rate with soxr (HQ); the same clip where the rate is right already."""
+    if clip.sample_rate_hz == sample_rate_hz:
+        return clip
+    import soxr
+
+    samples = soxr.resample(clip.samples, clip.sample_rate_hz, sample_rate_hz, quality="HQ")
+    return Clip(np.asarray(samples, dtype=np.float32), sample_rate_hz)
+
+
+def stored(clip: Clip) -> Clip:
+    """The clip as it will be read back: rounded to 16 bits."""
+    return Clip(from_pcm16(to_pcm16(clip.samples)), clip.sample_rate_hz)
+
+
+def measure_levels(clip: Clip) -> Levels:
+    """Peak, RMS, clipping and bandwidth of a clip."""
+    samples = clip.samples.astype(np.float64)
+    magnitude = np.abs(samples)
+    peak = float(magnitude.max(initial=0.0))
+    rms = float(np.sqrt(np.mean(samples**2))) if clip.num_samples else 0.0
+    return Levels(
+        peak_dbfs=_dbfs(peak),
+        rms_dbfs=_dbfs(rms),
+        clipped_fraction=float(np.mean(magnitude >= 32767 / PCM16_SCALE)),
+        bandwidth_hz=_bandwidth_hz(samples, clip.sample_rate_hz),
+    )
+
+
+def _dbfs(amplitude: float) -> float:
+    return max(SILENCE_DBFS, 20 * float(np.log10(amplitude))) if amplitude > 0 else SILENCE_DBFS
+
+
+def _bandwidth_hz(samples: NDArray[np.float64], sample_rate_hz: int) -> float:
+    """Frequency below which 99.9 % of the energy lies; 0 for silence."""
+    if len(samples) < 2:
+        return 0.0
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    total = power.sum()
+    if total == 0:
+        return 0.0
+    edge = int(np.searchsorted(np.cumsum(power), 0.999 * total))
+    return min(edge, len(power) - 1) * sample_rate_hz / len(samples)

@@ -1,0 +1,1 @@
+"""Corruptions: clip to clip."""

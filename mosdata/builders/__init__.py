@@ -1,0 +1,1 @@
+"""Plan, execute, commit: every dataset is made here."""

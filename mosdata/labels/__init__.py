@@ -1,0 +1,1 @@
+"""Objective metrics: clip, and perhaps its clean source, to scores."""

@@ -1,0 +1,41 @@
+"""What a metric is: a clip, perhaps its clean source, and numbers on named scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mosdata.audio import Clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricInfo:
+    """A metric as it appears in the ratings table.
+
+    ``kind`` is its name there, ``dimensions`` what it judges, with the scale of each;
+    ``needs_reference`` is true for metrics that compare with the clean source.
+    """
+
+    kind: str
+    dimensions: dict[str, str]
+    sample_rate_hz: int
+    needs_reference: bool
+    license: str
+
+
+class Metric(Protocol):
+    """A loaded metric. Built once per worker process and used by one thread."""
+
+    info: MetricInfo
+
+    def revision(self) -> str:
+        """Version of code and weights."""
+        ...
+
+    def score(self, clip: Clip, reference: Clip | None) -> dict[str, float]:
+        """Scores by dimension; both clips are at ``info.sample_rate_hz``.
+
+        Raises:
+            RecordRejected: this clip has no score (too short, silent), with the reason.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Rows, ratings, ids, schema and splits; the dataset on disk."""

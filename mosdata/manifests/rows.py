@@ -1,0 +1,91 @@
+"""What is known about one clip, and one score that somebody or something gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mosdata.audio import Clip, decode_audio
+from mosdata.manifests.ids import JSON
+
+NATURAL = "natural"
+"""Class of recorded, unsynthesised speech."""
+
+UNKNOWN = "unknown"
+"""Class of speech whose synthesizer nobody told us; masked in the classification loss."""
+
+HUMAN = "human"
+"""``Rating.kind`` of a score that a person gave. Everything else is the name of a metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """One corruption as it was drawn: enough to apply it again, bit for bit.
+
+    ``level`` is in [0, 1]: 0 leaves the clip untouched, 1 is the strongest. ``params`` holds the
+    drawn physical values with their unit in the name (``snr_db``, ``cutoff_hz``).
+    """
+
+    name: str
+    level: float
+    params: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One clip and all that is known about it: a row of ``data/*.parquet``.
+
+    ``mosdata.manifests.schema.CLIPS`` documents every field as a column.
+    """
+
+    id: str
+    audio: bytes
+    sample_rate_hz: int
+    num_samples: int
+    duration_s: float
+    text: str
+    language: str
+    voice: str
+    synthesizer: str
+    system: str
+    engine_revision: str
+    dataset: str
+    root_id: str
+    parent_id: str | None = None
+    corruptions: tuple[Applied, ...] = ()
+    mos: float | None = None
+    mos_std: float | None = None
+    mos_votes: int | None = None
+    seed: int = 0
+    license: str = "unknown"
+    output_terms: str = "unknown"
+    pcm_sha256: str = ""
+    flags: tuple[str, ...] = ()
+    sample_rate_source_hz: int = 0
+    bandwidth_hz: float = 0.0
+    peak_dbfs: float = 0.0
+    rms_dbfs: float = 0.0
+    clipped_fraction: float = 0.0
+
+    def clip(self) -> Clip:
+        """Decode the audio."""
+        return decode_audio(self.audio)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """One score for one clip: a row of ``ratings/**/*.parquet``.
+
+    ``kind`` is ``"human"`` or the name of a metric (``"dnsmos"``, ``"pesq"``); a metric's score
+    is never stored as a human one. ``dimension`` says what was judged (``"mos"``, ``"sig"``),
+    ``scale`` on which scale (``"acr_1_5"``), ``rater`` and ``test`` who and where (people only),
+    ``revision`` which version of a metric.
+    """
+
+    clip_id: str
+    kind: str
+    dimension: str
+    scale: str
+    value: float
+    rater: str | None = None
+    test: str | None = None
+    revision: str | None = None

@@ -1,0 +1,308 @@
+"""The dataset on disk: the one door between what is built and what is learnt.
+
+::
+
+    OUT/
+      README.md               card; its YAML names the data files for load_dataset
+      mosdata.json            manifest: written last, so its existence means the rest is whole
+      provenance.json         engines, revisions, licences, library versions
+      data/<split>-*.parquet  clips, audio inside
+      ratings/<set>/*.parquet scores; a set is one run of ``label`` or one ratings file
+      quarantine/*.parquet    records that could not be made, each with its reason
+    OUT.run/                  plan, receipts and progress of the run that made it; may be deleted
+
+Everything is plain Parquet: pandas, pyarrow, DuckDB, polars and ``datasets`` read it as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mosdata.errors import DamagedDataset, NothingFound
+from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
+from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.rows import Rating, Utterance
+from mosdata.manifests.schema import SCHEMA_VERSION, class_names_of, utterance_from
+from mosdata.manifests.splits import SPLITS
+
+MANIFEST_NAME: Final = "mosdata.json"
+FORMAT: Final = "mosdata-dataset"
+ROW_GROUP_ROWS: Final = 128
+"""Rows in a row group: small enough to fetch one clip cheaply, large enough to scan."""
+
+CONTENT_DIGEST_BYTES: Final = 32
+CONTENT_MODULUS: Final = 1 << (8 * CONTENT_DIGEST_BYTES)
+LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "mos", "root_id", "parent_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """One Parquet file of a dataset, as the manifest lists it."""
+
+    path: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ParquetRows:
+    """A Parquet file that grows batch by batch; audio is stored as it is, the rest as zstd."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self._writer = pq.ParquetWriter(path, schema, **_writer_options(schema))
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a row group."""
+        self._writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+
+    def close(self) -> None:
+        """Finish the file and push it to the disk."""
+        self._writer.close()
+        sync_file(self.path)
+        sync_folder(self.path.parent)
+
+
+def _writer_options(schema: pa.Schema) -> dict[str, Any]:
+    leaves = [path for field in schema for path in _leaves(field.name, field.type)]
+    blobs = [leaf for leaf in leaves if leaf == "audio.bytes"]
+    return {
+        "compression": {leaf: "NONE" if leaf in blobs else "ZSTD" for leaf in leaves},
+        "use_dictionary": [leaf for leaf in leaves if leaf not in blobs],
+        "write_page_index": True,
+    }
+
+
+def _leaves(name: str, kind: pa.DataType) -> list[str]:
+    if pa.types.is_list(kind):
+        return _leaves(f"{name}.list.element", kind.value_type)
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        return [leaf for field in fields for leaf in _leaves(f"{name}.{field.name}", field.type)]
+    return [name]
+
+
+class Dataset:
+    """A finished dataset folder, opened for reading.
+
+    Example:
+        >>> for row in open_dataset("out/build-1a2b3c").utterances("test"):  # doctest: +SKIP
+        ...     print(row.id, row.system, row.clip().duration_s)
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.files = [DataFile(**entry) for entry in manifest["data"]]
+
+    @property
+    def dataset_id(self) -> str:
+        """Digest of the manifest: same files, same id."""
+        return str(self.manifest["dataset_id"])
+
+    @property
+    def content_id(self) -> str:
+        """Digest of (id, samples, labels) of every clip, whatever the files and encoders."""
+        return str(self.manifest["content_id"])
+
+    @property
+    def stage(self) -> str:
+        """What made it: build, corrupt, import."""
+        return str(self.manifest["stage"])
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The one rate of all clips."""
+        return int(self.manifest["sample_rate_hz"])
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Schema of the clip table."""
+        if not self.files:
+            raise NothingFound(f"{self.folder} holds no clips.")
+        return pq.read_schema(self.folder / self.files[0].path)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the synthesizer classes, in the order of their indices."""
+        return list(self.manifest["class_names"])
+
+    @property
+    def num_rows(self) -> int:
+        """Number of clips."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def splits(self) -> list[str]:
+        """Splits that hold clips, in the usual order."""
+        present = {file.split for file in self.files if file.rows}
+        return [split for split in SPLITS if split in present] + sorted(present - {*SPLITS})
+
+    def files_of(self, split: str | None = None) -> list[DataFile]:
+        """Data files of one split, or of all."""
+        return [file for file in self.files if split in (None, file.split)]
+
+    def table(self, columns: Sequence[str], split: str | None = None) -> pa.Table:
+        """Some columns of all clips at once, with a ``split`` column added."""
+        parts = [
+            pq.read_table(self.folder / file.path, columns=list(columns)).append_column(
+                "split", pa.array([file.split] * file.rows, pa.string())
+            )
+            for file in self.files_of(split)
+        ]
+        return pa.concat_tables(parts)
+
+    def utterances(
+        self, split: str | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[Utterance]:
+        """Rows in file order, one row group in memory at a time."""
+        for file in self.files_of(split):
+            reader = pq.ParquetFile(self.folder / file.path)
+            for group in range(reader.num_row_groups):
+                yield from rows_of(reader, group, self.class_names, columns)
+
+    @property
+    def rating_files(self) -> list[Path]:
+        """Rating files that the manifest vouches for; anything else in the folder is ignored."""
+        return [
+            self.folder / file["path"]
+            for ratings in self.manifest.get("ratings", [])
+            for file in ratings["files"]
+        ]
+
+    def ratings(self) -> Iterator[Rating]:
+        """All scores, set by set."""
+        for path in self.rating_files:
+            for values in pq.read_table(path).to_pylist():
+                yield Rating(**values)
+
+
+def rows_of(
+    reader: pq.ParquetFile,
+    group: int,
+    class_names: Sequence[str],
+    columns: Sequence[str] | None = None,
+) -> list[Utterance]:
+    """The rows of one row group."""
+    table = reader.read_row_group(group, columns=None if columns is None else list(columns))
+    return [utterance_from(values, class_names) for values in table.to_pylist()]
+
+
+def open_dataset(folder: Path | str) -> Dataset:
+    """Open a finished dataset.
+
+    Raises:
+        NothingFound: no such folder, or no dataset in it (an unfinished build has no manifest).
+        DamagedDataset: the manifest is not ours, or of a version that this mosdata cannot read.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise NothingFound(
+            f"{folder} is not a finished dataset: it has no {MANIFEST_NAME}. "
+            "Give the folder that 'mosdata build' or 'mosdata corrupt' named at its end."
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedDataset(f"{path} is not JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise DamagedDataset(f"{path} does not describe a mosdata dataset.")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise DamagedDataset(
+            f"{path} has schema version {manifest.get('schema_version')!r}; "
+            f"this mosdata reads {SCHEMA_VERSION!r}."
+        )
+    _check_paths(folder, manifest)
+    return Dataset(folder, manifest)
+
+
+def _check_paths(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """No path of a manifest may leave its folder."""
+    listed = [entry["path"] for entry in manifest["data"]]
+    listed += [f["path"] for ratings in manifest.get("ratings", []) for f in ratings["files"]]
+    root = folder.resolve()
+    for path in listed:
+        if not (root / path).resolve().is_relative_to(root):
+            raise DamagedDataset(f"{folder / MANIFEST_NAME} names a file outside: {path!r}.")
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Seal a dataset folder: compute ``dataset_id`` and write the manifest, last of all.
+
+    ``dataset_id`` covers the clips and the quarantine; ratings may be added later without
+    changing it, and carry their own checksums.
+    """
+    sealed = {name: value for name, value in manifest.items() if name != "dataset_id"}
+    covered = {name: value for name, value in sealed.items() if name != "ratings"}
+    digest = hashlib.blake2b(canonical_json(covered).encode(), digest_size=20)
+    sealed["dataset_id"] = digest.hexdigest()
+    write_json(folder / MANIFEST_NAME, sealed)
+    return sealed
+
+
+def describe_file(folder: Path, path: Path, *, split: str, rows: int) -> DataFile:
+    """Manifest entry of a finished file."""
+    return DataFile(
+        path=path.relative_to(folder).as_posix(),
+        split=split,
+        rows=rows,
+        bytes=path.stat().st_size,
+        sha256=sha256_file(path),
+    )
+
+
+def content_sum(rows: Iterable[Utterance]) -> int:
+    """Digest of a set of rows that can be added up shard by shard, in any order.
+
+    Each row's digest covers its id, samples, split-independent labels and corruptions; the sum
+    runs modulo 2**256. Adding the sums of all shards gives the dataset's ``content_id``.
+    """
+    total = 0
+    for row in rows:
+        labels = [getattr(row, name) for name in LABEL_COLUMNS]
+        applied = [[a.name, a.level, a.params] for a in row.corruptions]
+        text = canonical_json([row.id, row.pcm_sha256, labels, applied])
+        digest = hashlib.blake2b(text.encode(), digest_size=CONTENT_DIGEST_BYTES).digest()
+        total += int.from_bytes(digest, "big")
+    return total % CONTENT_MODULUS
+
+
+def content_id(sums: Iterable[int]) -> str:
+    """The content digest of a dataset from the sums of its shards."""
+    total = sum(sums) % CONTENT_MODULUS
+    return total.to_bytes(CONTENT_DIGEST_BYTES, "big").hex()
+
+
+def find_datasets(workspace: Path, stages: Iterable[str] | None = None) -> list[Dataset]:
+    """Finished datasets directly below a folder, the newest first."""
+    wanted = None if stages is None else {*stages}
+    manifests = sorted(
+        workspace.glob(f"*/{MANIFEST_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+    )
+    found = [open_dataset(path.parent) for path in manifests]
+    return [dataset for dataset in found if wanted is None or dataset.stage in wanted]
+
+
+__all__ = [
+    "DataFile",
+    "Dataset",
+    "ParquetRows",
+    "class_names_of",
+    "content_id",
+    "content_sum",
+    "describe_file",
+    "find_datasets",
+    "open_dataset",
+    "write_manifest",
+]

@@ -1,0 +1,77 @@
+"""What a synthesizer is: one request in, one clip out, and a name that stands for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from mosdata.audio import Clip
+
+OUTPUT_TERMS = ("open", "non-commercial", "restricted", "unknown")
+"""What the licences of code and weights allow to be done with the audio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """A voice of an engine. ``name`` is what users type; ``language`` is a BCP 47 tag."""
+
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRequest:
+    """One utterance to be spoken.
+
+    ``seed`` fits in 32 bits and fixes everything the engine draws: the same request gives the
+    same samples, in any process, in any order.
+    """
+
+    text: str
+    language: str
+    voice: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemInfo:
+    """A system: engine, checkpoint and vocoder; the class that a clip belongs to.
+
+    ``max_chars`` is the longest text the system speaks in one piece; ``needs_gpu`` makes
+    ``auto`` execution choose Ray; ``seconds_per_char`` is a rough rate for estimates.
+    """
+
+    name: str
+    family: str
+    sample_rate_hz: int
+    languages: tuple[str, ...]
+    license: str
+    output_terms: str = "unknown"
+    max_chars: int = 1000
+    needs_gpu: bool = False
+    seconds_per_char: float = 0.065
+    source_url: str = ""
+    notes: str = field(default="", compare=False)
+
+
+@runtime_checkable
+class Synthesizer(Protocol):
+    """A loaded system. Built once per worker process and used by one thread."""
+
+    info: SystemInfo
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Voices that can be asked for; the first is the default."""
+        ...
+
+    def revision(self) -> str:
+        """Version of everything that shapes the sound: adapter, library, weights, options."""
+        ...
+
+    def synthesize(self, request: SpeechRequest) -> Clip:
+        """Speak; the clip is at ``info.sample_rate_hz``.
+
+        Raises:
+            RecordRejected: this text or voice cannot be spoken (never another voice in silence).
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Judges: features, models, training, evaluation."""
