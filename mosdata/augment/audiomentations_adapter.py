@@ -1,0 +1,148 @@
+"""Every waveform transform of audiomentations as a corruption: ``am:<Class>(argument=literal)``.
+
+The library draws from the global generators of ``random`` and ``numpy``; they are seeded from
+the record inside the call and put back after it. A transform has no ladder: only level 0 (the
+clip itself) and level 1 (the transform with its arguments) have a meaning. Its strength is set
+by arguments; where ``min_*`` and ``max_*`` differ, the library draws between them. What it makes
+longer is cut, what it makes shorter is padded with silence.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples, check_samples
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.errors import InvalidValue, UnknownName, UsageError
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import Applied
+
+_ONE_AT_A_TIME: Final = Lock()
+"""Transforms keep their parameters on themselves and share global generators."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformSpec:
+    """A class of audiomentations and its arguments; ``str`` gives the one spelling of it."""
+
+    class_name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> TransformSpec:
+        """Read ``am:Class`` or ``am:Class(argument=literal, ...)``; nothing is evaluated.
+
+        Raises:
+            InvalidValue: anything but a class name with literal keyword arguments.
+        """
+        try:
+            match ast.parse(text.removeprefix("am:").strip(), mode="eval").body:
+                case ast.Name(id=name):
+                    return cls(class_name=name)
+                case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+                    values = {str(k.arg): ast.literal_eval(k.value) for k in keywords if k.arg}
+                    if len(values) == len(keywords) and "p" not in values:
+                        return cls(class_name=name, arguments=dict(sorted(values.items())))
+        except (SyntaxError, ValueError):
+            pass
+        allowed = "am:Class or am:Class(argument=literal, ...), without p, which is always 1"
+        raise InvalidValue("corruption", text, allowed)
+
+    def __str__(self) -> str:
+        given = ",".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"am:{self.class_name}({given})" if given else f"am:{self.class_name}"
+
+
+class Transform(LadderCorruption):
+    """One transform of audiomentations with fixed arguments."""
+
+    def __init__(self, spec: TransformSpec) -> None:
+        self.name = str(spec)
+        self._transform = _transform_class(spec.class_name)(**spec.arguments, p=1.0)
+
+    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - arguments, not rates
+        """Nothing: the arguments in the name say it all.
+
+        Raises:
+            InvalidValue: a level between 0 and 1.
+        """
+        if level not in (0, 1):
+            do = "Its strength is set by its arguments."
+            raise InvalidValue(f"level of {self.name}", level, "0 or 1", do)
+        return {}
+
+    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
+        """``seed`` and the ``audiomentations`` version that gave it a meaning."""
+        self.ladder(level, clip.sample_rate_hz)
+        version = sys.modules["audiomentations"].__version__
+        return {"seed": draw_seed(rng) % 2**32, "audiomentations": version}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Run the transform under its own seed; cut or pad to the length of the clip."""
+        with _seeded(int(number(applied, "seed"))):
+            made = self._transform(clip.samples.copy(), clip.sample_rate_hz)
+        made = np.asarray(made, dtype=np.float32)[: clip.num_samples]
+        samples = np.pad(made, (0, clip.num_samples - len(made)))
+        return check_samples(Clip(samples, clip.sample_rate_hz)).samples
+
+
+@lru_cache(maxsize=64)
+def build_transform(name: str) -> Transform:
+    """The transform of a name, tried once on noise so that a missing package shows at once.
+
+    Raises:
+        UnknownName: audiomentations has no such waveform transform.
+        UsageError: the arguments do not fit, or an optional package is not installed.
+    """
+    spec = TransformSpec.parse(name)
+    try:
+        transform = Transform(spec)
+        noise = np.random.Generator(np.random.SFC64(0)).standard_normal(8_000, dtype=np.float32)
+        with _seeded(0):
+            transform._transform(0.1 * noise, 16_000)  # noqa: SLF001 - same module
+    except UsageError:
+        raise
+    except Exception as error:  # a library may raise anything for arguments it does not like
+        raise UsageError(f"{spec} cannot be used: {type(error).__name__}: {error}") from error
+    return transform
+
+
+def _transform_class(name: str) -> Any:
+    import audiomentations
+    from audiomentations.core.transforms_interface import BaseWaveformTransform
+
+    known = {
+        key: value
+        for key, value in vars(audiomentations).items()
+        if isinstance(value, type) and issubclass(value, BaseWaveformTransform)
+    }
+    if name not in known:
+        raise UnknownName("waveform transform of audiomentations", name, known)
+    return known[name]
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed the global generators that transforms draw from, and put them back."""
+    rooms = sys.modules.get("pyroomacoustics")
+    with _ONE_AT_A_TIME:
+        states = random.getstate(), np.random.get_state()  # noqa: NPY002 - the library's own
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the library's own
+        if rooms is not None and hasattr(rooms, "random"):
+            rooms.random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002 - the library's own

@@ -1,0 +1,38 @@
+"""White noise under the whole clip."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, normal_noise, number
+from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import Applied
+
+
+class WhiteNoise(LadderCorruption):
+    """Add white Gaussian noise at a ratio to the active speech: 60 - 65 level dB.
+
+    The noise fills the band up to half the sampling rate, so at 48 kHz an equal ratio is milder
+    to the ear than at 16 kHz. One of the seven probes of the XLS-R study (Tamm et al. 2023,
+    section 4), whose grid is not published; the ladder is ours.
+    """
+
+    name = "white_noise"
+
+    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
+        """``snr_db``: active speech over noise."""
+        return {"snr_db": round(60 - 65 * check_level(level), 4)}
+
+    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
+        """``snr_db`` and ``noise_seed``."""
+        return {**self.ladder(level, clip.sample_rate_hz), "noise_seed": draw_seed(rng)}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Add the noise, scaled by its own measured level: the ratio is exact."""
+        noise = normal_noise(int(number(applied, "noise_seed")), clip.num_samples)
+        noise_db = active_level_dbfs(clip) - number(applied, "snr_db")
+        noise *= gain_of(noise_db - rms_db(noise))
+        noise += clip.samples
+        return noise

@@ -1,0 +1,89 @@
+"""Another speaker at the same time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples, check_samples, resample
+from mosdata.augment.base import Pool
+from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, number
+from mosdata.augment.speech_level import active_level_dbfs, gain_of, next_active_sample
+from mosdata.errors import InvalidValue, RecordRejected
+from mosdata.manifests.ids import JSON, unit_hash
+from mosdata.manifests.rows import Applied
+
+
+class Overlap(LadderCorruption):
+    """Mix in another speaker with another text: 55 - 55 level dB below the active speech.
+
+    The interferer is looped or cut to the length of the clip and starts at a drawn place, moved
+    on to where that speaker speaks. It is chosen by a hash of its id, so a pool that lost one
+    clip gives every other record the same interferer as before.
+
+    Args:
+        pool: where interferers come from; needed to draw and to apply at levels above 0.
+        root_id: sentence group of the clip; needed to draw. Its siblings are no interferers.
+        voice: speaker of the clip, who is no interferer either.
+    """
+
+    name = "overlap"
+
+    def __init__(self, *, pool: Pool | None = None, root_id: str = "", voice: str = "") -> None:
+        self._pool = pool
+        self._root_id = root_id
+        self._voice = voice
+
+    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
+        """``sir_db``: active speech over active interfering speech."""
+        return {"sir_db": round(55 - 55 * check_level(level), 4)}
+
+    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
+        """``sir_db``, ``interferer_id`` and ``start_sample``.
+
+        Raises:
+            InvalidValue: no pool, or no root_id, was given.
+            RecordRejected: ``no_interferer``: the pool has no audible clip of someone else.
+        """
+        choice, place = draw_seed(rng), rng.random()
+        for clip_id in self._candidates(choice):
+            try:
+                other = self._clip(clip_id, clip.sample_rate_hz)
+                start = next_active_sample(other, int(place * other.num_samples))
+                active_level_dbfs(_part(other, start, clip.num_samples))
+            except RecordRejected:  # a silent or broken interferer is not this clip's fault
+                continue
+            ladder = self.ladder(level, clip.sample_rate_hz)
+            return {**ladder, "interferer_id": clip_id, "start_sample": start}
+        raise RecordRejected(
+            "no_interferer",
+            f"The pool has no audible clip with another text and another speaker than "
+            f"{self._voice!r}. Build more voices or texts, or leave out 'overlap'.",
+        )
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Mix, with the interferer scaled by the active level of the part that is heard."""
+        other = self._clip(str(applied.params.get("interferer_id")), clip.sample_rate_hz)
+        part = _part(other, int(number(applied, "start_sample")), clip.num_samples)
+        gain_db = active_level_dbfs(clip) - number(applied, "sir_db") - active_level_dbfs(part)
+        mixed: Samples = clip.samples + gain_of(gain_db) * part.samples
+        return mixed
+
+    def _candidates(self, choice: int) -> list[str]:
+        """Ids of possible interferers in the order of this draw."""
+        if not self._root_id:
+            raise InvalidValue("root_id", self._root_id, "the root_id of the clip's row")
+        ids = self._require_pool().candidates(root_id=self._root_id, voice=self._voice)
+        return sorted(ids, key=lambda clip_id: unit_hash(f"{choice}/{clip_id}"))
+
+    def _clip(self, clip_id: str, sample_rate_hz: int) -> Clip:
+        return resample(check_samples(self._require_pool().clip(clip_id)), sample_rate_hz)
+
+    def _require_pool(self) -> Pool:
+        if self._pool is None:
+            raise InvalidValue("pool", None, "a Pool of other clips: overlap mixes one of them in")
+        return self._pool
+
+
+def _part(other: Clip, start: int, num_samples: int) -> Clip:
+    """``num_samples`` of a clip from ``start`` on, going round at its end."""
+    return Clip(np.resize(np.roll(other.samples, -start), num_samples), other.sample_rate_hz)
