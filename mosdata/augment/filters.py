@@ -79,7 +79,6 @@ def _sections(kind: str, cutoff_hz: float, sample_rate_hz: int) -> NDArray[np.fl
     from scipy.signal import butter
 
     sections: NDArray[np.float64] = butter(ORDER, cutoff_hz, kind, fs=sample_rate_hz, output="sos")
-    sections.setflags(write=False)
     return sections
 
 

@@ -43,6 +43,7 @@ class LadderCorruption(ABC):
         if check_level(level) == 0:
             return Applied(name=self.name, level=0.0)
         self._check(clip)
+        active_level_dbfs(clip)  # silence has no quality to harm
         params = self.draw_params(level, clip, rng)
         return Applied(name=self.name, level=float(level), params=params)
 
@@ -85,7 +86,6 @@ class LadderCorruption(ABC):
                 f"{self.name} needs {self.shortest_s:g} s or more; the clip has "
                 f"{clip.duration_s:.3f} s.",
             )
-        active_level_dbfs(clip)
 
 
 def check_level(level: float) -> float:

@@ -37,30 +37,39 @@ class TimeMask(LadderCorruption):
         """Multiply each hole by a ramp down and up."""
         masked = clip.samples.copy()
         ramp = max(1, round(RAMP_S * clip.sample_rate_hz))
-        for start, stop in runs(holes(clip, applied)):
-            inward = np.arange(1, stop - start + 1)
-            depth = np.minimum(inward, inward[::-1]) / ramp
-            masked[start:stop] *= np.clip(1 - depth, 0, 1).astype(np.float32)
+        for start, stop in holes(clip.num_samples, clip.sample_rate_hz, applied):
+            masked[start:stop] *= _hole_gain(stop - start, ramp)
         return masked
 
 
-def holes(clip: Clip, applied: Applied) -> NDArray[np.bool_]:
-    """True where the clip is masked; shape ``(num_samples,)``."""
-    segment = round(SEGMENT_S * clip.sample_rate_hz)
-    num_slots = -(-clip.num_samples // segment)
+def holes(num_samples: int, sample_rate_hz: int, applied: Applied) -> list[tuple[int, int]]:
+    """Start and stop of every hole, in order; neighbouring slots are one hole."""
+    starts = np.arange(0, num_samples, round(SEGMENT_S * sample_rate_hz))
+    widths = np.diff(starts, append=num_samples)
     generator = np.random.Generator(np.random.SFC64(int(number(applied, "order_seed"))))
-    left = max(1, round(number(applied, "masked_fraction") * clip.num_samples))
-    masked = np.zeros(clip.num_samples, np.bool_)
-    for slot in generator.permutation(num_slots):
-        hole = masked[slot * segment :][: min(segment, left)]
-        hole[:] = True
-        left -= len(hole)
-        if not left:
-            break
-    return masked
+    order = generator.permutation(len(starts))
+    total = max(1, round(number(applied, "masked_fraction") * num_samples))
+    left = total - np.cumsum(widths[order]) + widths[order]
+    emptied = np.zeros_like(widths)
+    emptied[order] = np.clip(left, 0, widths[order])
+    return _merged(starts, starts + emptied)
 
 
-def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop of every run of True."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+def _merged(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Intervals without the empty ones, those that touch joined."""
+    kept = stops > starts
+    starts, stops = starts[kept], stops[kept]
+    apart = starts[1:] > stops[:-1]
+    firsts = starts[np.append(True, apart)]
+    lasts = stops[np.append(apart, True)]
+    return [(int(start), int(stop)) for start, stop in zip(firsts, lasts, strict=True)]
+
+
+def _hole_gain(width: int, ramp: int) -> Samples:
+    """From 1 down to 0 and back; a hole shorter than both ramps does not reach 0."""
+    edge = min(ramp, (width + 1) // 2)
+    down = 1 - np.arange(1, edge + 1, dtype=np.float32) / np.float32(ramp)
+    gain = np.zeros(width, np.float32)
+    gain[:edge] = down
+    gain[width - edge :] = down[::-1]
+    return gain
