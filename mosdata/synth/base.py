@@ -10,6 +10,13 @@ from mosdata.audio import Clip
 OUTPUT_TERMS = ("open", "non-commercial", "restricted", "unknown")
 """What the licences of code and weights allow to be done with the audio."""
 
+NO_ENGINE_TERMS = "LicenseRef-no-engine-terms"
+"""``SystemInfo.license`` where the engine's licence says nothing about its sound: what remains
+are the rights in the text, which belong to whoever wrote it."""
+
+ANY_LANGUAGE = "mul"
+"""Language of a voice that does not care what it reads (ISO 639-2: multiple languages)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:

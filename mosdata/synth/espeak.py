@@ -21,7 +21,7 @@ import ctypes
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -35,7 +35,8 @@ import numpy as np
 from mosdata.audio import Clip, from_pcm16
 from mosdata.errors import MissingExtra, MosdataError, RecordRejected
 from mosdata.manifests.ids import stable_id
-from mosdata.synth.base import SpeechRequest, SystemInfo, Voice
+from mosdata.synth.base import NO_ENGINE_TERMS, SpeechRequest, SystemInfo, Voice
+from mosdata.synth.prosody import draw_prosody
 
 ADAPTER_VERSION: Final = "1"
 """Goes up with every change here that changes samples."""
@@ -62,13 +63,19 @@ BASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 FORMANT_VARIANTS: Final = ("", "f3", "m3", "f2", "m7")
 """Speakers by formant shifts and pitch; the first is the voice as it is."""
 
-KLATT_VARIANTS: Final = ("klatt", "klatt2", "klatt3", "klatt5", "klatt6")
-"""Glottal sources of the Klatt synthesiser; ``klatt4`` clips at full scale and is left out."""
+KLATT_VARIANTS: Final = ("klatt", "klatt2", "klatt3", "klatt5")
+"""Glottal sources of the Klatt synthesiser.
+
+``klatt4`` is left out because it clips at full scale, ``klatt6`` because it takes its noise from
+C's ``rand``, which belongs to the whole process.
+"""
 
 # speak_lib.h: espeak_AUDIO_OUTPUT, espeak_POSITION_TYPE, espeakINITIALIZE_*, espeakCHARS_*.
 _SYNCHRONOUS: Final = 2
 _DONT_EXIT: Final = 0x8000
 _UTF8_WITH_END_PAUSE: Final = 1 | 0x1000
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_DEFAULTS: Final = {_RATE: 175, _PITCH: 50, _RANGE: 50}
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -111,7 +118,7 @@ class Espeak:
             family=family,
             sample_rate_hz=SAMPLE_RATE_HZ,
             languages=tuple(dict.fromkeys(v.language for _, v in self._voices.values())),
-            license="CC0-1.0",
+            license=NO_ENGINE_TERMS,
             output_terms="open",
             seconds_per_char=0.06,
             source_url="https://github.com/espeak-ng/espeak-ng",
@@ -263,32 +270,24 @@ def _speak(library: Any, identifier: str, request: SpeechRequest) -> bytes:
 
     callback = _Callback(collect)  # must outlive the calls below
     text = request.text.replace("\0", " ").encode()
-    # C's long has 32 bits on Windows; the generator uses no more anywhere.
+    # C's long has 32 bits on Windows, with a sign.
     seed = ctypes.c_long(request.seed & 0x7FFFFFFF)
-    _check(library.espeak_ng_SetRandSeed(seed), "seed", request)
     library.espeak_SetSynthCallback(callback)
+    _check(library.espeak_ng_SetRandSeed(seed), "seed", request)
     _check(library.espeak_SetVoiceByName(identifier.encode()), "voice", request)
-    _check(
-        _synth(library)(text, len(text) + 1, 0, 1, 0, _UTF8_WITH_END_PAUSE, None, None),
-        "text",
-        request,
-    )
+    for parameter, value in _parameters(request).items():
+        _check(library.espeak_SetParameter(parameter, value, 0), "prosody", request)
+    size = ctypes.c_size_t(len(text) + 1)
+    code = library.espeak_Synth(text, size, 0, 1, 0, _UTF8_WITH_END_PAUSE, None, None)
+    _check(code, "text", request)
     return b"".join(pieces)
 
 
-def _synth(library: Any) -> Callable[..., int]:
-    function: Callable[..., int] = library.espeak_Synth
-    function.argtypes = [  # type: ignore[attr-defined]  # a ctypes function pointer
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-        ctypes.c_uint,
-        ctypes.c_int,
-        ctypes.c_uint,
-        ctypes.c_uint,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-    ]
-    return function
+def _parameters(request: SpeechRequest) -> dict[int, int]:
+    """Words a minute, pitch and its range (both 0 to 100), around eSpeak's defaults."""
+    prosody = draw_prosody(request.seed, voice=request.voice)
+    factors = {_RATE: prosody.tempo, _PITCH: prosody.pitch, _RANGE: prosody.pitch_range}
+    return {parameter: round(_DEFAULTS[parameter] * factors[parameter]) for parameter in factors}
 
 
 def _check(code: int, what: str, request: SpeechRequest) -> None:
