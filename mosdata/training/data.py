@@ -1,0 +1,255 @@
+"""What a judge learns from: one frozen row per clip, without its sound.
+
+Labels come from the dataset on disk and nowhere else. A clip may lack a score (then it is masked
+in the score loss) or a known synthesizer (then it is masked in the class loss); it is never
+dropped for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mosdata.errors import InvalidRatings, UnknownName
+from mosdata.manifests.ids import canonical_json, unit_hash
+from mosdata.manifests.rows import HUMAN, UNKNOWN
+from mosdata.manifests.splits import SPLITS
+from mosdata.manifests.store import Dataset
+
+CARVED_SHARE: Final = 0.1
+"""Share of the train sentences that becomes a missing validation or test split."""
+
+_COLUMNS: Final = (
+    "id",
+    "system",
+    "synthesizer",
+    "root_id",
+    "corruptions",
+    "mos",
+    "pcm_sha256",
+)
+_RATING_COLUMNS: Final = ("clip_id", "kind", "dimension", "scale", "value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which scores a judge learns: a kind of rating and what it judges.
+
+    ``"mos"`` stands for the kind ``human`` and the dimension ``mos``.
+
+    Example:
+        >>> str(Target(kind="human", dimension="mos")), str(Target(kind="dnsmos", dimension="p808"))
+        ('mos', 'dnsmos.p808')
+    """
+
+    kind: str
+    dimension: str
+
+    @classmethod
+    def parse(cls, text: str, dataset: Dataset) -> Target:
+        """Read ``mos``, ``KIND.DIMENSION``, or ``KIND`` where it has one dimension only.
+
+        ``mos`` is always known, also where nobody has rated yet.
+
+        Raises:
+            UnknownName: the dataset has no such scores, or the kind has several dimensions.
+        """
+        if text in ("mos", "human.mos"):
+            return MOS
+        known = targets_in(dataset)
+        kind, _, dimension = text.partition(".")
+        of_kind = [target for target in known if target.kind == kind]
+        meant = [target for target in of_kind if target.dimension == dimension]
+        if not dimension and len(of_kind) == 1:
+            meant = of_kind
+        if meant:
+            return meant[0]
+        raise UnknownName("target", text, {"mos", *map(str, known)})
+
+    def __str__(self) -> str:
+        return "mos" if self == MOS else f"{self.kind}.{self.dimension}"
+
+
+MOS: Final = Target(kind=HUMAN, dimension="mos")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One clip and its labels.
+
+    ``value`` is the target's score, None where there is none; ``corruption`` the names of the
+    chain joined by ``+`` and ``level`` the highest level in it.
+    """
+
+    clip_id: str
+    split: str
+    system: str
+    synthesizer: str
+    root_id: str
+    corruption: str
+    level: float
+    value: float | None
+    pcm_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """All clips of a dataset in file order, and what was decided about their splits.
+
+    ``notes`` says in words for people when a split had to be carved out of train.
+    """
+
+    rows: tuple[Example, ...]
+    target: Target
+    notes: tuple[str, ...] = ()
+
+    def of(self, split: str) -> list[Example]:
+        """Clips of one split."""
+        return [row for row in self.rows if row.split == split]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Synthesizers that occur in train, by name; ``unknown`` is not a class."""
+        return tuple(sorted({row.synthesizer for row in self.of("train")} - {UNKNOWN}))
+
+    @property
+    def num_targets(self) -> int:
+        """Train clips that have a score."""
+        return sum(row.value is not None for row in self.of("train"))
+
+    @property
+    def digest(self) -> str:
+        """Checksum of everything a judge learns from, the sound by its own checksum."""
+        rows = sorted(
+            [row.clip_id, row.split, row.synthesizer, row.value, row.pcm_sha256]
+            for row in self.rows
+        )
+        text = canonical_json([str(self.target), rows])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def targets_in(dataset: Dataset) -> list[Target]:
+    """Kinds and dimensions of the scores that a dataset holds."""
+    pairs = _ratings(dataset).select(["kind", "dimension"]).group_by(["kind", "dimension"])
+    found = pairs.aggregate([]).to_pylist()
+    return sorted((Target(**pair) for pair in found), key=str)
+
+
+def load_examples(dataset: Dataset, target: Target, *, carve: bool = True) -> Examples:
+    """Clips and labels of a dataset.
+
+    Args:
+        dataset: opened with ``mosdata.manifests.store.open_dataset``.
+        target: human scores are averaged per clip, and the clip's ``mos`` column stands in where
+            there are none; of a metric that was run twice, the later run counts.
+        carve: make a validation and a test split out of train where the dataset has none, by a
+            hash of the sentence group; False keeps the splits of the files.
+
+    Raises:
+        InvalidRatings: the target's scores are on more than one scale.
+    """
+    scores = _scores(dataset, target)
+    names = dataset.class_names
+    table = dataset.table(_COLUMNS)
+    rows = [_example(values, names, scores, target) for values in table.to_pylist()]
+    notes: list[str] = []
+    if carve:
+        rows = _carved(rows, notes)
+    return Examples(rows=tuple(rows), target=target, notes=tuple(notes))
+
+
+def _example(
+    values: dict[str, Any], class_names: Sequence[str], scores: dict[str, float], target: Target
+) -> Example:
+    value = scores.get(values["id"])
+    if value is None and target == MOS:
+        value = values["mos"]
+    chain = values["corruptions"] or []
+    return Example(
+        clip_id=values["id"],
+        split=values["split"],
+        system=values["system"],
+        synthesizer=class_names[values["synthesizer"]],
+        root_id=values["root_id"],
+        corruption="+".join(applied["name"] for applied in chain),
+        level=max((float(applied["level"]) for applied in chain), default=0.0),
+        value=None if value is None else float(value),
+        pcm_sha256=values["pcm_sha256"],
+    )
+
+
+def _ratings(dataset: Dataset) -> pa.Table:
+    """Scores of all rating sets that are numbers, in the order of the manifest."""
+    files = [pq.read_table(path, columns=list(_RATING_COLUMNS)) for path in dataset.rating_files]
+    if not files:
+        kinds = [pa.string(), pa.string(), pa.string(), pa.string(), pa.float64()]
+        return pa.schema(zip(_RATING_COLUMNS, kinds, strict=True)).empty_table()
+    table = pa.concat_tables([file.replace_schema_metadata(None) for file in files])
+    return table.filter(pc.is_finite(table["value"]))
+
+
+def _scores(dataset: Dataset, target: Target) -> dict[str, float]:
+    """One score per clip of the target's kind and dimension."""
+    table = _ratings(dataset)
+    wanted = pc.and_(
+        pc.equal(table["kind"], target.kind), pc.equal(table["dimension"], target.dimension)
+    )
+    table = table.filter(wanted)
+    scales = sorted(set(table["scale"].to_pylist()))
+    if len(scales) > 1:
+        raise InvalidRatings(
+            f"The scores of {target} are on {len(scales)} scales: {', '.join(scales)}; one is "
+            "allowed. Bring them to one scale, or give each listening test a dataset of its own."
+        )
+    how = "mean" if target.kind == HUMAN else "last"
+    # One thread: the order of a sum decides its last digit.
+    grouped = table.group_by("clip_id", use_threads=False).aggregate([("value", how)])
+    values = grouped[f"value_{how}"].to_pylist()
+    return dict(zip(grouped["clip_id"].to_pylist(), values, strict=True))
+
+
+def _carved(rows: list[Example], notes: list[str]) -> list[Example]:
+    """Fill empty splits from train; what was done is appended to ``notes``."""
+    if not any(row.split == "train" for row in rows):
+        present = ", ".join(sorted({row.split for row in rows})) or "none"
+        notes.append(f"No train split (splits: {present}): all clips were pooled and split anew.")
+        rows = [replace(row, split="train") for row in rows]
+    for split in SPLITS[1:]:
+        if not any(row.split == split for row in rows):
+            rows = _carve(rows, split, notes)
+    return rows
+
+
+def _carve(rows: list[Example], split: str, notes: list[str]) -> list[Example]:
+    clips_by_root = Counter(row.root_id for row in rows if row.split == "train")
+    if len(clips_by_root) < 2:
+        effect = " Training runs without early stopping." if split == "validation" else ""
+        notes.append(
+            f"No {split} split, and train has one sentence group only, which is never split "
+            f"apart: {split} stays empty.{effect}"
+        )
+        return rows
+    ordered = sorted(clips_by_root, key=lambda root: (unit_hash(f"carve/{root}"), root))
+    moved = {*ordered[: max(1, round(CARVED_SHARE * len(ordered)))]}
+    count = sum(clips_by_root[root] for root in moved)
+    notes.append(
+        f"No {split} split: {count} clips of {len(moved)} of {len(ordered)} train sentences, "
+        f"chosen by a hash of their id, became {split}."
+    )
+    return [
+        replace(row, split=split) if row.split == "train" and row.root_id in moved else row
+        for row in rows
+    ]
+
+
+def class_indices(rows: Iterable[Example], class_names: Sequence[str]) -> list[int]:
+    """Class of each row; -1, which the loss masks, for ``unknown`` and for systems not listed."""
+    index = {name: number for number, name in enumerate(class_names)}
+    return [index.get(row.synthesizer, -1) for row in rows]
