@@ -1,0 +1,205 @@
+"""From receipts to a dataset: staged beside, sealed with a manifest, renamed into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mosdata import __version__
+from mosdata.builders.card import write_card
+from mosdata.builders.plan import Plan
+from mosdata.builders.receipts import Receipt, Rejection
+from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.schema import SCHEMA_VERSION
+from mosdata.manifests.store import (
+    FORMAT,
+    DataFile,
+    content_id,
+    describe_file,
+    open_dataset,
+    write_manifest,
+)
+
+QUARANTINE_SCHEMA: Final = pa.schema(
+    [(name, pa.string()) for name in Rejection.__dataclass_fields__]
+)
+
+
+def commit_clips(
+    run: Path,
+    out: Path,
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    *,
+    provenance: dict[str, JSON],
+    parent: dict[str, JSON] | None,
+) -> None:
+    """Put a finished run's clips into place as one dataset folder.
+
+    Args:
+        run: the run folder; its attempts are removed at the end.
+        out: the dataset folder; absent, or empty.
+        plan: what was asked for.
+        receipts: one per shard, in plan order, each verified.
+        provenance: engines, licences and versions.
+        parent: ids of the dataset that this one was made from, if any.
+    """
+    stage = run / f"commit-{uuid.uuid4().hex[:12]}"
+    (stage / "data").mkdir(parents=True)
+    files = _link_data(run, stage, plan, receipts)
+    rejections = [rejection for receipt in receipts for rejection in receipt.rejections]
+    manifest = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "created_by": f"mosdata {__version__}",
+        "stage": plan.spec.name,
+        "plan_id": plan.plan_id,
+        "config": plan.spec.config,
+        "parent": parent,
+        "class_names": list(plan.spec.class_names),
+        "sample_rate_hz": plan.spec.sample_rate_hz,
+        "content_id": content_id(receipt.content_sum for receipt in receipts),
+        "num_rows": sum(file.rows for file in files),
+        "duration_s": sum(receipt.duration_s for receipt in receipts),
+        "data": [asdict(file) for file in files],
+        "quarantine": _write_quarantine(stage, rejections),
+        "ratings": [],
+    }
+    write_json(stage / "provenance.json", provenance)
+    write_manifest(stage, manifest)
+    write_card(open_dataset(stage), provenance)
+    sync_folder(stage)
+    os.rename(stage, out)  # noqa: PTH104 - the atomic step, spelled as what it is
+    sync_folder(out.parent)
+    discard_attempts(run)
+
+
+def commit_ratings(
+    run: Path, out: Path, plan: Plan, receipts: Sequence[Receipt], *, name: str
+) -> None:
+    """Add a finished set of ratings to its dataset; the clips are not touched."""
+    rejections = [rejection for receipt in receipts for rejection in receipt.rejections]
+    files = [run / receipt.file for receipt in receipts if receipt.file]
+    add_ratings(
+        out,
+        name=name,
+        files=files,
+        about={"plan_id": plan.plan_id, "config": plan.spec.config},
+        rejections=rejections,
+    )
+    discard_attempts(run)
+
+
+def add_ratings(
+    out: Path,
+    *,
+    name: str,
+    files: Sequence[Path],
+    about: dict[str, JSON],
+    rejections: Sequence[Rejection] = (),
+) -> None:
+    """Put rating files into a dataset as one set, and name them in its manifest, last of all.
+
+    Until the manifest names it, a set does not exist for readers; a set of the same name that
+    an interrupted run left behind is replaced.
+    """
+    dataset = open_dataset(out)
+    stage = out / f".ratings-{uuid.uuid4().hex[:12]}"
+    stage.mkdir()
+    for number, source in enumerate(files):
+        _link(source, stage / f"part-{number:05d}-of-{len(files):05d}.parquet")
+    place = out / "ratings" / name
+    place.parent.mkdir(exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    stage.rename(place)
+    listed = [
+        asdict(describe_file(out, path, split="all", rows=pq.read_metadata(path).num_rows))
+        for path in sorted(place.glob("*.parquet"))
+    ]
+    entry: dict[str, Any] = {
+        **about,
+        "name": name,
+        "kinds": _kinds(place),
+        "files": listed,
+        "rejected": [asdict(rejection) for rejection in rejections],
+    }
+    others = [ratings for ratings in dataset.manifest["ratings"] if ratings["name"] != name]
+    write_manifest(out, {**dataset.manifest, "ratings": [*others, entry]})
+    write_card(open_dataset(out))
+
+
+def discard_attempts(run: Path) -> None:
+    """Remove what only the run needed. All receipts exist, so no late worker can still win."""
+    for name in ("attempts", "wip"):
+        shutil.rmtree(run / name, ignore_errors=True)
+    for left in run.glob("commit-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _link_data(run: Path, stage: Path, plan: Plan, receipts: Sequence[Receipt]) -> list[DataFile]:
+    """Each shard's file under its final name: numbered within its split, in plan order."""
+    made = [
+        (shard.split, receipt)
+        for shard, receipt in zip(plan.shards, receipts, strict=True)
+        if receipt.file
+    ]
+    totals = Counter(split for split, _ in made)
+    seen: Counter[str] = Counter()
+    files = []
+    for split, receipt in made:
+        assert receipt.file is not None
+        name = f"{split}-{seen[split]:05d}-of-{totals[split]:05d}.parquet"
+        seen[split] += 1
+        _link(run / receipt.file, stage / "data" / name)
+        files.append(
+            DataFile(
+                path=f"data/{name}",
+                split=split,
+                rows=receipt.num_rows,
+                bytes=receipt.num_bytes,
+                sha256=receipt.sha256,
+            )
+        )
+    sync_folder(stage / "data")
+    return files
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link where the filesystem has them (the attempt goes soon), else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        sync_file(target)
+
+
+def _write_quarantine(stage: Path, rejections: Iterable[Rejection]) -> list[dict[str, Any]]:
+    rows = [asdict(rejection) for rejection in rejections]
+    if not rows:
+        return []
+    path = stage / "quarantine" / "quarantine-00000-of-00001.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA), path, compression="zstd")
+    sync_file(path)
+    entry = {"path": path.relative_to(stage).as_posix(), "rows": len(rows)}
+    return [{**entry, "bytes": path.stat().st_size, "sha256": sha256_file(path)}]
+
+
+def _kinds(place: Path) -> dict[str, list[str]]:
+    """Dimensions by kind that a set of rating files holds."""
+    found: dict[str, set[str]] = {}
+    for path in place.glob("*.parquet"):
+        pairs = pq.read_table(path, columns=["kind", "dimension"]).group_by(["kind", "dimension"])
+        for row in pairs.aggregate([]).to_pylist():
+            found.setdefault(row["kind"], set()).add(row["dimension"])
+    return {kind: sorted(dimensions) for kind, dimensions in sorted(found.items())}

@@ -1,0 +1,87 @@
+"""Receipts: the only truth about what is done.
+
+A shard is done when its receipt exists. The receipt names the Parquet file, its checksum, what is
+in it and what was rejected; the first writer wins, so two workers on one shard do no harm.
+Progress, resume and verification read receipts and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mosdata.builders.plan import Plan, Shard
+from mosdata.manifests.durable import create_text, sha256_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One record that could not be made, and why; a row of the quarantine."""
+
+    record_id: str
+    group: str
+    split: str
+    reason: str
+    message: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one shard became. ``file`` is relative to the run folder, None without rows."""
+
+    shard_key: str
+    file: str | None
+    sha256: str
+    num_bytes: int
+    num_rows: int
+    duration_s: float
+    content_sum: int
+    rejections: tuple[Rejection, ...] = field(default=())
+
+
+def receipt_path(folder: Path, shard: Shard) -> Path:
+    """Where the receipt of a shard lies."""
+    return folder / "receipts" / f"{shard.index:06d}-{shard.key[:16]}.json"
+
+
+def save_receipt(folder: Path, shard: Shard, receipt: Receipt) -> bool:
+    """Write the receipt unless there is one; True where ours is the first."""
+    values = {**asdict(receipt), "content_sum": f"{receipt.content_sum:x}"}
+    return create_text(receipt_path(folder, shard), json.dumps(values, ensure_ascii=False))
+
+
+def load_receipt(folder: Path, shard: Shard) -> Receipt | None:
+    """The receipt of a shard, or None where it is not done."""
+    path = receipt_path(folder, shard)
+    if not path.is_file():
+        return None
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if values["shard_key"] != shard.key:
+        return None
+    values["content_sum"] = int(values["content_sum"], 16)
+    values["rejections"] = tuple(Rejection(**entry) for entry in values["rejections"])
+    return Receipt(**values)
+
+
+def load_receipts(folder: Path, plan: Plan) -> dict[int, Receipt]:
+    """All receipts of a plan by shard index."""
+    found = ((shard.index, load_receipt(folder, shard)) for shard in plan.shards)
+    return {index: receipt for index, receipt in found if receipt is not None}
+
+
+def is_intact(folder: Path, receipt: Receipt) -> bool:
+    """Whether the file of a receipt is there and is what was written."""
+    if receipt.file is None:
+        return True
+    path = folder / receipt.file
+    if not path.is_file() or path.stat().st_size != receipt.num_bytes:
+        return False
+    return sha256_file(path) == receipt.sha256
+
+
+def drop_receipt(folder: Path, shard: Shard) -> None:
+    """Forget a shard whose file is damaged, so that it is made again."""
+    receipt_path(folder, shard).unlink(missing_ok=True)

@@ -1,0 +1,368 @@
+"""``run_stage``: plan, execute, verify, commit; the same way for every kind of work.
+
+It may be killed at any moment and called again: what has a receipt is not made twice, and a
+dataset folder is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mosdata.builders.commit import commit_clips, commit_ratings, discard_attempts
+from mosdata.builders.executors import Execution, execute
+from mosdata.builders.plan import Plan, plan_id_of, read_plan, write_plan
+from mosdata.builders.receipts import (
+    Receipt,
+    drop_receipt,
+    is_intact,
+    load_receipt,
+    load_receipts,
+    receipt_path,
+)
+from mosdata.builders.stage import Stage, run_folder
+from mosdata.errors import BuildFailed, DamagedDataset, NotEnoughSpace, OutputConflict
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
+
+RECORDS_PER_SHARD: Final = 64
+SPACE_MARGIN: Final = 1.2
+MAX_REPAIRS: Final = 3
+RUN_FILES: Final = {"plan.json", "plan.parquet", "receipts", "attempts", "wip", "logs", "lock"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run is; sent after every shard."""
+
+    num_records: int
+    num_done: int
+    num_rejected: int
+    duration_s: float
+    by_group: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended. ``was_complete`` means that nothing was left to do."""
+
+    folder: Path
+    plan_id: str
+    num_records: int
+    num_rows: int
+    num_rejected: int
+    reasons: Mapping[str, int]
+    num_resumed: int
+    elapsed_s: float
+    was_complete: bool
+
+    @property
+    def dataset(self) -> Dataset:
+        """The finished dataset."""
+        return open_dataset(self.folder)
+
+
+def run_stage(
+    stage: Stage,
+    out: Path,
+    *,
+    execution: Execution,
+    records_per_shard: int = RECORDS_PER_SHARD,
+    parent: Dataset | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Make a dataset, or finish making it.
+
+    Args:
+        stage: what to make.
+        out: dataset folder; absent, empty, or this very dataset already.
+        execution: where to run.
+        records_per_shard: how much one worker does between two receipts.
+        parent: the dataset that this one is made from, if any.
+        on_progress: called after every shard.
+
+    Raises:
+        OutputConflict: ``out`` holds something else, or another process is at it.
+        NotEnoughSpace: the disk is too small.
+        BuildFailed: workers keep dying, or every record was rejected.
+    """
+    started = time.monotonic()
+    if (complete := _complete(stage, out)) is not None:
+        return complete
+    run = run_folder(out)
+    check_run_folder(run)
+    with run_lock(run):
+        plan = open_plan(run, stage, records_per_shard)
+        check_space(out.parent, stage.estimate().num_bytes)
+        resumed = len(load_receipts(run, plan))
+        receipts = finish_shards(
+            run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
+        )
+        refuse_all_rejected(run, plan, receipts)
+        about: dict[str, JSON] | None = None
+        if parent is not None:
+            about = {"dataset_id": parent.dataset_id, "content_id": parent.content_id}
+        commit_clips(run, out, plan, receipts, provenance=stage.provenance(), parent=about)
+    return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
+
+
+def run_ratings(
+    stage: Stage,
+    out: Path,
+    *,
+    name: str,
+    execution: Execution,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
+    started = time.monotonic()
+    run = run_folder(out) / f"ratings-{name}"
+    with run_lock(run):
+        plan = open_plan(run, stage, RECORDS_PER_SHARD)
+        resumed = len(load_receipts(run, plan))
+        receipts = finish_shards(
+            run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
+        )
+        refuse_all_rejected(run, plan, receipts)
+        with run_lock(run_folder(out)):
+            commit_ratings(run, out, plan, receipts, name=name)
+    return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
+
+
+def outcome_of(
+    out: Path, plan: Plan, receipts: Sequence[Receipt], *, resumed: int, elapsed_s: float
+) -> Outcome:
+    """Sum up what the receipts say."""
+    reasons = Counter(r.reason for receipt in receipts for r in receipt.rejections)
+    return Outcome(
+        folder=out,
+        plan_id=plan.plan_id,
+        num_records=plan.num_records,
+        num_rows=sum(receipt.num_rows for receipt in receipts),
+        num_rejected=sum(reasons.values()),
+        reasons=dict(reasons.most_common()),
+        num_resumed=resumed,
+        elapsed_s=elapsed_s,
+        was_complete=False,
+    )
+
+
+def _complete(stage: Stage, out: Path) -> Outcome | None:
+    """The outcome of an earlier run that made exactly this; None where there is work to do.
+
+    Raises:
+        OutputConflict: the folder holds something else.
+    """
+    if not out.exists():
+        return None
+    if not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST_NAME).is_file()):
+        raise OutputConflict(
+            f"{out} exists and is not a mosdata dataset. Nothing in it was touched; "
+            "choose another --out."
+        )
+    if not (out / MANIFEST_NAME).is_file():
+        return None
+    try:
+        dataset = open_dataset(out)
+    except DamagedDataset as error:
+        raise OutputConflict(f"{error} Nothing was touched; choose another --out.") from error
+    plan_id = plan_id_of(stage)
+    if dataset.manifest.get("plan_id") != plan_id:
+        raise OutputConflict(
+            f"{out} holds another dataset ({_difference(dataset.manifest, stage)}). "
+            "Nothing was touched; choose another --out."
+        )
+    if run_folder(out).is_dir():
+        discard_attempts(run_folder(out))
+    rejected = sum(entry["rows"] for entry in dataset.manifest["quarantine"])
+    return Outcome(
+        folder=out,
+        plan_id=plan_id,
+        num_records=dataset.num_rows + rejected,
+        num_rows=dataset.num_rows,
+        num_rejected=rejected,
+        reasons={},
+        num_resumed=0,
+        elapsed_s=0.0,
+        was_complete=True,
+    )
+
+
+def open_plan(run: Path, stage: Stage, records_per_shard: int) -> Plan:
+    """The plan of a run folder: the one that is there if it is the same, else a new one.
+
+    Raises:
+        OutputConflict: the folder holds an unfinished run of something else.
+    """
+    existing = read_plan(run)
+    if existing is None:
+        return write_plan(run, stage, records_per_shard=records_per_shard)
+    if existing.plan_id == plan_id_of(stage):
+        return existing
+    before = {"stage": existing.spec.name, "config": existing.spec.config}
+    raise OutputConflict(
+        f"{run} holds an unfinished run of something else ({_difference(before, stage)}). "
+        "Finish that one with its own command, remove the folder, or choose another --out."
+    )
+
+
+def check_run_folder(run: Path) -> None:
+    """Refuse to write into a folder that happens to have our run folder's name."""
+    if not run.exists():
+        return
+    if run.is_dir():
+        strangers = {
+            path.name
+            for path in run.iterdir()
+            if path.name not in RUN_FILES and not path.name.startswith((".", "commit-", "ratings-"))
+        }
+        if not strangers:
+            return
+    raise OutputConflict(
+        f"{run} is in the way: the state of the run goes there, and it holds something else. "
+        "Nothing in it was touched; choose another --out."
+    )
+
+
+@contextlib.contextmanager
+def run_lock(run: Path) -> Iterator[None]:
+    """Let one driver at a time into a run folder; the lock goes when its process does.
+
+    Raises:
+        OutputConflict: another process is at it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputConflict(
+                f"Another mosdata process is working on {run}. Wait for it, stop it, "
+                "or choose another --out."
+            ) from error
+        yield
+
+
+def check_space(folder: Path, num_bytes: int) -> None:
+    """Refuse a run that cannot fit, before it starts.
+
+    Raises:
+        NotEnoughSpace: less is free than the estimate and a margin.
+    """
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
+    needed = int(num_bytes * SPACE_MARGIN)
+    if needed > free:
+        raise NotEnoughSpace(
+            f"This needs about {needed / 1e9:.2f} GB and {existing} has {free / 1e9:.2f} GB free. "
+            "Free some space, choose --out on another disk, or plan less (--dry-run shows what)."
+        )
+
+
+def finish_shards(
+    run: Path,
+    plan: Plan,
+    execution: Execution,
+    *,
+    needs_gpu: bool,
+    on_progress: Callable[[Progress], None],
+) -> list[Receipt]:
+    """Run what has no receipt; check every file against its receipt; repair what does not fit.
+
+    Raises:
+        BuildFailed: files keep being damaged.
+    """
+    _forget_markers(run)
+    for _ in range(MAX_REPAIRS):
+        done = load_receipts(run, plan)
+        meter = _Meter(plan, done)
+        on_progress(meter.progress())
+        todo = [shard.index for shard in plan.shards if shard.index not in done]
+        if todo:
+            for index in execute(run, plan, todo, execution, needs_gpu=needs_gpu):
+                receipt = load_receipt(run, plan.shards[index])
+                if receipt is None:
+                    raise BuildFailed(
+                        f"A worker says that shard {index} is done, but {run} has no receipt "
+                        "of it. Do all workers see this folder?"
+                    )
+                meter.add(index, receipt)
+                on_progress(meter.progress())
+        done = load_receipts(run, plan)
+        damaged = [i for i, receipt in done.items() if not is_intact(run, receipt)]
+        for index in damaged:
+            drop_receipt(run, plan.shards[index])
+        if not damaged and len(done) == len(plan.shards):
+            return [done[shard.index] for shard in plan.shards]
+    raise BuildFailed(f"Files under {run} keep differing from their receipts; check the disk.")
+
+
+def refuse_all_rejected(run: Path, plan: Plan, receipts: Sequence[Receipt]) -> None:
+    """A run that made nothing at all has failed, whatever its receipts say.
+
+    The receipts go, so that the same command tries again.
+    """
+    if any(receipt.num_rows for receipt in receipts):
+        return
+    first = next(r for receipt in receipts for r in receipt.rejections)
+    for shard in plan.shards:
+        receipt_path(run, shard).unlink(missing_ok=True)
+    raise BuildFailed(
+        f"All {plan.num_records} records were rejected; the first because: "
+        f"[{first.reason}] {first.message}"
+    )
+
+
+class _Meter:
+    """Adds up receipts as they come."""
+
+    def __init__(self, plan: Plan, done: Mapping[int, Receipt]) -> None:
+        self._plan = plan
+        self._totals: Counter[str] = Counter()
+        self._done: Counter[str] = Counter()
+        self._rejected = 0
+        self._duration_s = 0.0
+        for shard in plan.shards:
+            self._totals[shard.group] += shard.num_records
+        for index, receipt in done.items():
+            self.add(index, receipt)
+
+    def add(self, index: int, receipt: Receipt) -> None:
+        shard = self._plan.shards[index]
+        self._done[shard.group] += shard.num_records
+        self._rejected += len(receipt.rejections)
+        self._duration_s += receipt.duration_s
+
+    def progress(self) -> Progress:
+        return Progress(
+            num_records=self._plan.num_records,
+            num_done=sum(self._done.values()),
+            num_rejected=self._rejected,
+            duration_s=self._duration_s,
+            by_group={group: (self._done[group], n) for group, n in self._totals.items()},
+        )
+
+
+def _forget_markers(run: Path) -> None:
+    """Markers of an earlier driver's workers say nothing about this one's."""
+    for marker in (run / "wip").glob("*.cur"):
+        marker.unlink(missing_ok=True)
+
+
+def _difference(before: Mapping[str, object], stage: Stage) -> str:
+    """Which part of the config differs, in a few words."""
+    if before.get("stage") != stage.spec.name:
+        return f"made by '{before.get('stage')}', not by '{stage.spec.name}'"
+    old, new = before.get("config"), stage.spec.config
+    if isinstance(old, dict):
+        names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+        if names:
+            return "other " + ", ".join(names)
+    return "other texts or clips"

@@ -1,0 +1,259 @@
+"""``run_shard``: the one idempotent function that every executor calls."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Self, cast
+
+import pyarrow as pa
+
+from mosdata.builders.plan import Plan, Shard, read_plan, read_records
+from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
+from mosdata.builders.stage import Bench, Record, StageSpec, open_bench
+from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, UsageError
+from mosdata.manifests.durable import sha256_file
+from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.rows import Rating, Utterance
+from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
+from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
+
+MAX_STRIKES: Final = 2
+"""A record that was being made this often when its worker died is quarantined."""
+
+
+def run_shard(folder: str, index: int) -> None:
+    """Make one shard, unless it is made; safe to call twice, anywhere, at once.
+
+    Args:
+        folder: the run folder (a string, so that it travels to any worker).
+        index: which shard of its plan.
+
+    Raises:
+        NotEnoughSpace: the disk is full; what was begun is removed.
+    """
+    run = Path(folder)
+    plan = _plan(folder)
+    shard = plan.shards[index]
+    if load_receipt(run, shard) is not None:
+        return
+    try:
+        receipt = _make(run, shard, plan.spec, _bench(folder, plan.plan_id))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotEnoughSpace(_no_space(run)) from error
+        raise
+    if not save_receipt(run, shard, receipt) and receipt.file:
+        (run / receipt.file).unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _plan(folder: str) -> Plan:
+    plan = read_plan(Path(folder))
+    if plan is None:
+        raise NothingFound(f"{folder} holds no plan; start with 'mosdata build'.")
+    return plan
+
+
+@lru_cache(maxsize=1)
+def _bench(folder: str, plan_id: str) -> Bench:
+    """Engines and models are loaded once per worker process and plan."""
+    del plan_id
+    return open_bench(_plan(folder).spec)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a shard has become so far."""
+
+    num_rows: int = 0
+    duration_s: float = 0.0
+    content_sum: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def _make(run: Path, shard: Shard, spec: StageSpec, bench: Bench) -> Receipt:
+    attempt = run / "attempts" / f"{shard.index:06d}.{uuid.uuid4().hex[:12]}.parquet"
+    attempt.parent.mkdir(parents=True, exist_ok=True)
+    tally = _Tally()
+    try:
+        with open_marker(run, shard) as marker:
+            batches = _batches(_rows(run, shard, bench, marker, tally), spec, tally)
+            written = _write(attempt, batches, spec)
+    except BaseException:
+        attempt.unlink(missing_ok=True)
+        raise
+    return Receipt(
+        shard_key=shard.key,
+        file=attempt.relative_to(run).as_posix() if written else None,
+        sha256=sha256_file(attempt) if written else "",
+        num_bytes=attempt.stat().st_size if written else 0,
+        num_rows=tally.num_rows,
+        duration_s=tally.duration_s,
+        content_sum=tally.content_sum,
+        rejections=tuple(tally.rejections),
+    )
+
+
+def _rows(
+    run: Path, shard: Shard, bench: Bench, marker: Marker, tally: _Tally
+) -> Iterator[Utterance | Rating]:
+    """Rows of every record that can be made; the others are tallied with their reason."""
+    strikes = load_strikes(run, shard)
+    for record in read_records(run, shard.index):
+        if strikes.get(record.id, 0) >= MAX_STRIKES:
+            message = f"The worker died {strikes[record.id]} times while making this record."
+            tally.rejections.append(_rejection(shard, record, "worker_crash", message))
+            continue
+        marker.point_at(record.id)
+        try:
+            rows = bench.make(record)
+        except RecordRejected as error:
+            tally.rejections.append(_rejection(shard, record, error.reason, str(error)))
+        except UsageError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            tally.rejections.append(_unexpected(shard, record, error))
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is one record's fate
+            tally.rejections.append(_unexpected(shard, record, error))
+        else:
+            yield from rows
+
+
+def _unexpected(shard: Shard, record: Record, error: Exception) -> Rejection:
+    name = type(error).__name__
+    return _rejection(shard, record, f"error:{name}", f"{name}: {error}")
+
+
+def _rejection(shard: Shard, record: Record, reason: str, message: str) -> Rejection:
+    return Rejection(
+        record_id=record.id,
+        group=shard.group,
+        split=shard.split,
+        reason=reason,
+        message=message,
+        payload=canonical_json(record.payload),
+    )
+
+
+def _batches(
+    rows: Iterator[Utterance | Rating], spec: StageSpec, tally: _Tally
+) -> Iterator[pa.RecordBatch]:
+    pending: list[Utterance | Rating] = []
+    for row in rows:
+        pending.append(row)
+        if len(pending) == ROW_GROUP_ROWS:
+            yield _batch(pending, spec, tally)
+            pending = []
+    if pending:
+        yield _batch(pending, spec, tally)
+
+
+def _batch(rows: Sequence[Utterance | Rating], spec: StageSpec, tally: _Tally) -> pa.RecordBatch:
+    tally.num_rows += len(rows)
+    if spec.table == "ratings":
+        return ratings_batch(cast("Sequence[Rating]", rows))
+    clips = cast("Sequence[Utterance]", rows)
+    tally.duration_s += sum(row.duration_s for row in clips)
+    tally.content_sum += content_sum(clips)
+    return clips_batch(clips, table_schema(spec))
+
+
+def table_schema(spec: StageSpec) -> pa.Schema:
+    """Schema of the rows that a stage makes."""
+    if spec.table == "ratings":
+        return ratings_schema()
+    return clips_schema(class_names=spec.class_names, sample_rate_hz=spec.sample_rate_hz)
+
+
+def _write(path: Path, batches: Iterator[pa.RecordBatch], spec: StageSpec) -> bool:
+    """Write all batches; False, and no file, where there are none."""
+    first = next(batches, None)
+    if first is None:
+        return False
+    writer = ParquetRows(path, table_schema(spec))
+    try:
+        writer.write(first)
+        for batch in batches:
+            writer.write(batch)
+    finally:
+        writer.close()
+    return True
+
+
+class Marker:
+    """Says on disk which record is being made, so that a killed worker can be asked."""
+
+    SIZE: Final = 64
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    def point_at(self, record_id: str) -> None:
+        """Overwrite the marker; one system call, no sync: it must survive us, not the machine."""
+        os.pwrite(self._descriptor, record_id.encode()[: self.SIZE].ljust(self.SIZE), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+        self._path.unlink(missing_ok=True)
+
+
+def open_marker(run: Path, shard: Shard) -> Marker:
+    """The marker of this process for a shard."""
+    return Marker(run / "wip" / f"{shard.index:06d}.{os.getpid()}.cur")
+
+
+def strike(run: Path, shard: Shard, process_id: int | None = None) -> str | None:
+    """Note that a worker died on a shard; the record it was making gets a strike.
+
+    Only the driver that saw the death calls this: records that were under way when the driver
+    itself was killed are innocent.
+
+    Args:
+        run: the run folder.
+        shard: the shard in the dead worker's hands.
+        process_id: the dead worker; None (on a cluster, where it is not known) takes any marker.
+
+    Returns:
+        The record's id, or None where no record was under way.
+    """
+    pattern = f"{shard.index:06d}.{process_id or '*'}.cur"
+    for path in sorted((run / "wip").glob(pattern)):
+        record_id = path.read_text(encoding="utf-8", errors="replace").strip()
+        path.unlink(missing_ok=True)
+        if record_id:
+            strikes = load_strikes(run, shard)
+            strikes[record_id] = strikes.get(record_id, 0) + 1
+            _strikes_path(run, shard).write_text(json.dumps(strikes), encoding="utf-8")
+            return record_id
+    return None
+
+
+def load_strikes(run: Path, shard: Shard) -> dict[str, int]:
+    """How often each record of a shard was being made when its worker died."""
+    path = _strikes_path(run, shard)
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _strikes_path(run: Path, shard: Shard) -> Path:
+    return run / "wip" / f"{shard.index:06d}.strikes.json"
+
+
+def _no_space(run: Path) -> str:
+    return (
+        f"The disk that holds {run} is full. What is finished is safe: free some space, "
+        "or move both folders to a larger disk, and run the same command again."
+    )

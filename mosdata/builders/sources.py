@@ -1,0 +1,81 @@
+"""Clips of a finished dataset, found and fetched one at a time by workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mosdata.errors import RecordRejected
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import Utterance
+from mosdata.manifests.store import Dataset, open_dataset, rows_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a clip lies in its dataset: file, row group and row."""
+
+    path: str
+    group: int
+    row: int
+
+    def to_json(self) -> list[JSON]:
+        """As part of a record's payload."""
+        return [self.path, self.group, self.row]
+
+    @classmethod
+    def from_json(cls, values: Any) -> Place:
+        """The inverse of :meth:`to_json`."""
+        path, group, row = values
+        return cls(path=path, group=group, row=row)
+
+
+def places(
+    dataset: Dataset, columns: tuple[str, ...]
+) -> Iterator[tuple[str, Place, dict[str, Any]]]:
+    """Split, place and some light columns of every clip, in file order."""
+    for file in dataset.files:
+        reader = pq.ParquetFile(dataset.folder / file.path)
+        for group in range(reader.num_row_groups):
+            table = reader.read_row_group(group, columns=list(columns))
+            for row, values in enumerate(table.to_pylist()):
+                yield file.split, Place(path=file.path, group=group, row=row), values
+
+
+class SourceClips:
+    """Fetches clips by place, with the last row groups kept in memory.
+
+    Records come in file order, so nearly every fetch finds its row group there.
+    """
+
+    def __init__(self, folder: Path, *, keep_groups: int = 2) -> None:
+        self.dataset = open_dataset(folder)
+        self._keep_groups = keep_groups
+        self._groups: dict[tuple[str, int], list[Utterance]] = {}
+
+    def fetch(self, place: Place) -> Utterance:
+        """The row at a place.
+
+        Raises:
+            RecordRejected: the file is gone or damaged there.
+        """
+        key = (place.path, place.group)
+        if key not in self._groups:
+            self._groups[key] = self._read(place)
+            if len(self._groups) > self._keep_groups:
+                del self._groups[next(iter(self._groups))]
+        return self._groups[key][place.row]
+
+    def _read(self, place: Place) -> list[Utterance]:
+        try:
+            reader = pq.ParquetFile(self.dataset.folder / place.path)
+            return rows_of(reader, place.group, self.dataset.class_names)
+        except (OSError, ValueError) as error:
+            raise RecordRejected(
+                "unreadable_source",
+                f"{place.path} of {self.dataset.folder} cannot be read: {error}",
+            ) from error

@@ -1,0 +1,296 @@
+"""``build``: texts x systems x voices x takes, spoken, labelled with their synthesizer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from mosdata.audio import Clip, encode_flac, measure_levels, pcm_sha256, resample, stored
+from mosdata.builders.stage import Estimate, Record, StageSpec
+from mosdata.builders.transcripts import Transcript, Transcripts
+from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
+from mosdata.manifests.ids import JSON, seed_for, stable_id
+from mosdata.manifests.rows import Utterance
+from mosdata.manifests.splits import SPLITS, SplitRule
+from mosdata.manifests.systems import class_names
+from mosdata.synth.base import SpeechRequest, Synthesizer, SystemInfo, Voice
+from mosdata.synth.speak import speak
+from mosdata.synth.systems import build_system, default_systems
+
+SAMPLE_RATES_HZ: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+FLAC_BYTES_PER_SECOND_AT_16K: Final = 20_000
+"""Rough size of 16-bit speech as FLAC, for estimates only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechConfig:
+    """What to build.
+
+    Args:
+        systems: names, or import paths of users' own engines; empty for all that are here.
+        language: language of the texts, a BCP 47 tag.
+        voices: voices per system, the first ones that speak the language; 0 for all.
+        takes: how often each text is spoken by each voice, with different seeds.
+        seed: seed of the run; every random choice follows from it.
+        sample_rate_hz: rate of the dataset.
+        split: shares of train, validation and test, by text.
+
+    Raises:
+        InvalidValue: a number out of range, or a rate that is not usual.
+    """
+
+    systems: tuple[str, ...] = ()
+    language: str = "en"
+    voices: int = 1
+    takes: int = 1
+    seed: int = 0
+    sample_rate_hz: int = 16_000
+    split: SplitRule = SplitRule()  # noqa: RUF009 - frozen, so sharing it is safe
+
+    def __post_init__(self) -> None:
+        if self.voices < 0:
+            raise InvalidValue("--voices", self.voices, "0 (all) or more")
+        if self.takes < 1:
+            raise InvalidValue("--takes", self.takes, "1 or more")
+        if self.seed < 0:
+            raise InvalidValue("--seed", self.seed, "0 or more")
+        if self.sample_rate_hz not in SAMPLE_RATES_HZ:
+            allowed = ", ".join(map(str, SAMPLE_RATES_HZ))
+            raise InvalidValue("--sample-rate", self.sample_rate_hz, allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cast:
+    """One system and the voices of it that will speak."""
+
+    name: str
+    info: SystemInfo
+    voices: tuple[Voice, ...]
+    revision: str
+
+
+class SpeechStage:
+    """Plans a build."""
+
+    def __init__(self, transcripts: Transcripts, config: SpeechConfig) -> None:
+        names = config.systems or tuple(default_systems())
+        if not names:
+            raise UsageError(
+                "No synthesizer is installed. pip install 'mosdata[espeak]' brings eSpeak NG; "
+                "'mosdata doctor' lists what else can be had."
+            )
+        self.config = config
+        self._texts = transcripts.texts
+        self._cast = [_cast(name, config) for name in dict.fromkeys(names)]
+        self._splits = {text.root_id: config.split.split_of(text.root_id) for text in self._texts}
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether one of the systems does."""
+        return any(member.info.needs_gpu for member in self._cast)
+
+    @property
+    def systems(self) -> list[str]:
+        """Names of the systems, as they appear in the rows."""
+        return [member.info.name for member in self._cast]
+
+    @property
+    def spec(self) -> StageSpec:
+        """Identity: the systems with their revisions, and the config."""
+        systems: dict[str, JSON] = {
+            member.info.name: {
+                "build": member.name,
+                "revision": member.revision,
+                "voices": [voice.name for voice in member.voices],
+            }
+            for member in self._cast
+        }
+        config: dict[str, JSON] = {
+            "language": self.config.language,
+            "sample_rate_hz": self.config.sample_rate_hz,
+            "seed": self.config.seed,
+            "split": list(self.config.split.shares),
+            "systems": systems,
+            "takes": self.config.takes,
+        }
+        return StageSpec(
+            name="build",
+            table="clips",
+            config=config,
+            class_names=tuple(class_names(self.systems)),
+            sample_rate_hz=self.config.sample_rate_hz,
+        )
+
+    def records(self) -> Iterator[Record]:
+        """By split, then system, then text, so that a worker keeps one engine busy."""
+        for split in SPLITS:
+            texts = [text for text in self._texts if self._splits[text.root_id] == split]
+            for member in self._cast:
+                for text in texts:
+                    yield from self._spoken(text, split, member)
+
+    def _spoken(self, text: Transcript, split: str, member: _Cast) -> Iterator[Record]:
+        for voice in member.voices:
+            for take in range(self.config.takes):
+                key: dict[str, JSON] = {
+                    "text": text.text,
+                    "system": member.info.name,
+                    "revision": member.revision,
+                    "voice": voice.name,
+                    "take": take,
+                    "seed": self.config.seed,
+                    "sample_rate_hz": self.config.sample_rate_hz,
+                }
+                record_id = stable_id("clip", key)
+                payload: dict[str, JSON] = {
+                    "text": text.text,
+                    "root_id": text.root_id,
+                    "language": self.config.language,
+                    "voice": voice.name,
+                    "seed": seed_for(self.config.seed, record_id, "synth", bits=32),
+                    "line": text.line,
+                }
+                yield Record(id=record_id, split=split, group=member.info.name, payload=payload)
+
+    def estimate(self) -> Estimate:
+        """Counts, hours and bytes per system, from typical speaking rates."""
+        num_chars = sum(len(text.text) for text in self._texts)
+        details: list[dict[str, JSON]] = []
+        for member in self._cast:
+            readings = len(member.voices) * self.config.takes
+            details.append(
+                {
+                    "system": member.info.name,
+                    "clips": len(self._texts) * readings,
+                    "voices": ", ".join(voice.name for voice in member.voices),
+                    "duration_s": num_chars * readings * member.info.seconds_per_char,
+                    "license": member.info.license,
+                    "output_terms": member.info.output_terms,
+                    "gpu": member.info.needs_gpu,
+                }
+            )
+        duration_s = sum(float(str(detail["duration_s"])) for detail in details)
+        per_second = FLAC_BYTES_PER_SECOND_AT_16K * self.config.sample_rate_hz / 16_000
+        return Estimate(
+            num_records=sum(int(str(detail["clips"])) for detail in details),
+            duration_s=duration_s,
+            num_bytes=int(duration_s * per_second),
+            details=tuple(details),
+        )
+
+    def split_counts(self) -> dict[str, int]:
+        """Texts per split."""
+        counts = Counter(self._splits.values())
+        return {split: counts[split] for split in SPLITS}
+
+    def provenance(self) -> dict[str, JSON]:
+        """Each system with its revision, licence and terms."""
+        return {
+            "systems": {
+                member.info.name: {
+                    "family": member.info.family,
+                    "revision": member.revision,
+                    "license": member.info.license,
+                    "output_terms": member.info.output_terms,
+                    "sample_rate_hz": member.info.sample_rate_hz,
+                    "source": member.info.source_url,
+                    "voices": [voice.name for voice in member.voices],
+                }
+                for member in self._cast
+            }
+        }
+
+
+def _cast(name: str, config: SpeechConfig) -> _Cast:
+    synthesizer = build_system(name)
+    fitting = tuple(
+        voice for voice in synthesizer.voices() if _speaks(voice.language, config.language)
+    )
+    if not fitting:
+        languages = {voice.language for voice in synthesizer.voices()}
+        raise UnknownName(f"language of {name}", config.language, languages)
+    return _Cast(
+        name=name,
+        info=synthesizer.info,
+        voices=fitting[: config.voices] if config.voices else fitting,
+        revision=synthesizer.revision(),
+    )
+
+
+def _speaks(voice_language: str, language: str) -> bool:
+    """``en-us`` speaks ``en``; ``en`` does not promise ``en-gb``; ``mul`` speaks everything.
+
+    Example:
+        >>> _speaks("en-us", "en"), _speaks("de", "en")
+        (True, False)
+    """
+    voice, wanted = voice_language.lower(), language.lower()
+    return voice in (wanted, "mul") or voice.startswith(f"{wanted}-")
+
+
+class SpeechBench:
+    """Speaks records; each system is loaded once, when its first record comes."""
+
+    def __init__(self, spec: StageSpec) -> None:
+        self._systems: Mapping[str, Any] = spec.config["systems"]  # type: ignore[assignment] # JSON
+        self._sample_rate_hz = spec.sample_rate_hz
+        self._loaded: dict[str, Synthesizer] = {}
+
+    def make(self, record: Record) -> list[Utterance]:
+        """One clip."""
+        synthesizer = self._synthesizer(record.group)
+        values: dict[str, Any] = dict(record.payload)
+        request = SpeechRequest(
+            text=values["text"],
+            language=values["language"],
+            voice=values["voice"],
+            seed=values["seed"],
+        )
+        spoken = speak(synthesizer, request)
+        info = synthesizer.info
+        about = Utterance(
+            id=record.id,
+            audio=b"",
+            sample_rate_hz=self._sample_rate_hz,
+            num_samples=0,
+            duration_s=0.0,
+            text=request.text,
+            language=request.language,
+            voice=request.voice,
+            synthesizer=info.name,
+            system=info.name,
+            engine_revision=self._systems[record.group]["revision"],
+            dataset="mosdata-build",
+            root_id=values["root_id"],
+            seed=request.seed,
+            license=info.license,
+            output_terms=info.output_terms,
+            flags=spoken.flags,
+            sample_rate_source_hz=spoken.clip.sample_rate_hz,
+        )
+        return [with_audio(about, resample(spoken.clip, self._sample_rate_hz))]
+
+    def _synthesizer(self, system: str) -> Synthesizer:
+        """The loaded system; one that cannot be loaded rejects its records, not the build."""
+        if system not in self._loaded:
+            try:
+                self._loaded[system] = build_system(self._systems[system]["build"])
+            except MosdataError as error:
+                raise RecordRejected("engine_failed", f"{system} cannot start: {error}") from error
+        return self._loaded[system]
+
+
+def with_audio(about: Utterance, clip: Clip) -> Utterance:
+    """The row with this audio: encoded, counted, measured and hashed as it will be read back."""
+    kept = stored(clip)
+    return replace(
+        about,
+        audio=encode_flac(clip),
+        sample_rate_hz=clip.sample_rate_hz,
+        num_samples=clip.num_samples,
+        duration_s=clip.duration_s,
+        pcm_sha256=pcm_sha256(clip),
+        **asdict(measure_levels(kept)),
+    )
