@@ -1,0 +1,190 @@
+"""What evaluation finds: one tree of frozen values, and its JSON with stable keys.
+
+``docs/report.md`` explains every key. Numbers that do not exist are null, beside a reason; a
+float is written with nine significant digits, so that the last bits of a machine do not show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import HUMAN
+from mosdata.training.baselines import Baseline
+from mosdata.training.gates import ExpertUse
+from mosdata.training.intervals import Difference, Measure
+
+FORMAT: Final = "mosdata-evaluation"
+VERSION: Final = 1
+
+SIGNIFICANT_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many clips there are, and how many can be judged."""
+
+    clips: int
+    with_truth: int
+    scored: int
+    classified: int
+    systems: int
+    sentences: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """All metrics at one level of analysis.
+
+    ``n`` counts what the metrics run over (clips or systems), ``resampled`` names what the
+    bootstrap drew and ``num_units`` how many of these there are.
+    """
+
+    n: int
+    resampled: str
+    num_units: int
+    metrics: Mapping[str, Measure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithinLevel:
+    """Correlations inside systems, averaged; systems that could not be judged are named."""
+
+    n: int
+    metrics: Mapping[str, Measure]
+    too_few_clips: tuple[str, ...]
+    constant_truth: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemRow:
+    """One system; ``bias`` is mean prediction minus mean truth."""
+
+    system: str
+    n: int
+    mean_true: float | None
+    mean_pred: float | None
+    bias: float | None
+    mse: float | None
+    lcc: float | None
+    srcc: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Clips of one corruption at one level; clean clips have the empty name and level 0.
+
+    ``relative_performance`` is RMSE of clean clips over RMSE here, against the clips' own truth;
+    ``relative_performance_fixed`` keeps the truth of the clean source, as the XLS-R analysis
+    (Tamm et al. 2023, figure 2) does, over the ``n_fixed`` clips whose source is known.
+    """
+
+    corruption: str
+    level: float
+    n: int
+    mean_true: Measure
+    mean_pred: Measure
+    bias: float | None
+    mse: float | None
+    lcc: float | None
+    relative_performance: float | None
+    relative_performance_fixed: float | None
+    n_fixed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """How well synthesizers are recognised; rows of ``confusion`` are true classes.
+
+    ``above_chance`` is accuracy minus that of always naming the most frequent true class.
+    """
+
+    n: int
+    resampled: str
+    num_units: int
+    metrics: Mapping[str, Measure]
+    majority_class: str
+    chance_majority: float
+    chance_uniform: float
+    above_chance: Difference
+    mean_confidence: float | None
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    outcome: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitEvaluation:
+    """Everything about one split; parts that cannot be computed are None or empty, with a note."""
+
+    counts: Counts
+    utterance: Level
+    system: Level
+    within_system: WithinLevel
+    baselines: tuple[Baseline, ...]
+    classification: Classification | None
+    corruptions: tuple[Cell, ...]
+    experts: ExpertUse | None
+    systems: tuple[SystemRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A judge, judged. ``headline_split`` is the one whose numbers a report leads with."""
+
+    target: str
+    target_is_human: bool
+    seed: int
+    replicates: int
+    confidence: float
+    headline_split: str | None
+    splits: Mapping[str, SplitEvaluation]
+    notes: tuple[str, ...]
+
+    @property
+    def headline(self) -> SplitEvaluation | None:
+        """The split that a report leads with."""
+        return self.splits[self.headline_split] if self.headline_split else None
+
+    def to_json(self) -> dict[str, JSON]:
+        """The whole tree as JSON values."""
+        tree = _json(self)
+        assert isinstance(tree, dict)
+        return {"format": FORMAT, "version": VERSION, **tree}
+
+
+def is_human(target_name: str) -> bool:
+    """True where people gave the scores; every other target is a metric's.
+
+    Example:
+        >>> is_human("mos"), is_human("dnsmos.ovrl")
+        (True, False)
+    """
+    return target_name == "mos" or target_name.split(".", maxsplit=1)[0] == HUMAN
+
+
+def _json(value: Any) -> JSON:
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return rounded(float(value))
+    if isinstance(value, Mapping):
+        return {str(name): _json(item) for name, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+    return [_json(item) for item in value]
+
+
+def rounded(value: float) -> float | None:
+    """A float as the JSON holds it; NaN and infinity become None."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0 if math.isfinite(value) else None
