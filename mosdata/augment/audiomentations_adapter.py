@@ -112,6 +112,9 @@ def build_transform(name: str) -> Transform:
             transform._transform(0.1 * noise, 16_000)  # noqa: SLF001 - same module
     except UsageError:
         raise
+    except ImportError as error:
+        do = "pip install 'audiomentations[extras]'"
+        raise UsageError(f"{spec} needs a package that is not here ({error}): {do}") from error
     except Exception as error:  # a library may raise anything for arguments it does not like
         raise UsageError(f"{spec} cannot be used: {type(error).__name__}: {error}") from error
     return transform

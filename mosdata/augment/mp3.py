@@ -18,16 +18,21 @@ RUNGS: Final = ((0.2, 48), (0.4, 32), (0.6, 24), (0.8, 16), (1.0, 8))
 ENCODER_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000)
 """MPEG-2 and 2.5 rates: MPEG-1 (32 kHz and up) has no bitrate below 32 kbps."""
 
-SHORTEST_S: Final = 0.1
-"""LAME needs a little more than two frames; shorter clips are padded and cut again."""
+TAIL_SAMPLES: Final = 2560
+"""Silence after the clip while it is coded: fast_mp3_augment returns silence for the last frame
+and the decoder's delay, and refuses less than 0.1 s. More than 0.1 s at every encoder rate."""
+
+
+ENCODER_GAIN: Final = 0.95
+"""LAME turns its input down to this against overshoot; undone, so that loudness is no cue."""
 
 
 class Mp3(LadderCorruption):
     """Encode with LAME at a constant bitrate and decode: five rungs from 48 to 8 kbps.
 
     The encoder runs at the clip's rate, but at most at 24 kHz (16 kHz below 24 kbps): higher
-    rates have no such bitrates, and a label of 8 kbps would be false. Length and alignment are
-    kept. Nothing is drawn.
+    rates have no such bitrates, and a label of 8 kbps would be false. Length, alignment and
+    level are kept. Nothing is drawn.
     """
 
     name = "mp3"
@@ -52,18 +57,23 @@ class Mp3(LadderCorruption):
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Resample, encode, decode, resample back; exactly as long as before."""
         inside = resample(clip, int(number(applied, "encoder_rate_hz")))
-        coded = Clip(
-            _round_trip(inside, int(number(applied, "bitrate_kbps"))), inside.sample_rate_hz
+        coded = resample(
+            round_trip(inside, int(number(applied, "bitrate_kbps"))), clip.sample_rate_hz
         )
-        samples = resample(coded, clip.sample_rate_hz).samples[: clip.num_samples]
+        samples = coded.samples[: clip.num_samples]
         return np.pad(samples, (0, clip.num_samples - len(samples)))
 
 
-def _round_trip(clip: Clip, bitrate_kbps: int) -> Samples:
+def round_trip(clip: Clip, bitrate_kbps: int) -> Clip:
+    """Encode and decode at the clip's own rate; aligned, as long and as loud as before.
+
+    Raises:
+        RecordRejected: NaN or infinity, on which LAME would end the whole process.
+    """
     from fast_mp3_augment import compress_roundtrip
 
-    check_samples(clip)  # LAME ends the whole process on NaN
-    shortest = round(SHORTEST_S * clip.sample_rate_hz) + 1
-    samples = np.pad(clip.samples, (0, max(0, shortest - clip.num_samples)))
-    decoded = compress_roundtrip(samples, clip.sample_rate_hz, bitrate_kbps)
-    return np.asarray(decoded, dtype=np.float32)[: clip.num_samples]
+    padded = np.pad(clip.samples, (0, TAIL_SAMPLES))
+    check_samples(Clip(padded, clip.sample_rate_hz))
+    decoded = compress_roundtrip(padded, clip.sample_rate_hz, bitrate_kbps)
+    samples: Samples = decoded[: clip.num_samples] / np.float32(ENCODER_GAIN)
+    return Clip(samples, clip.sample_rate_hz)

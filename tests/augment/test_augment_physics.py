@@ -1,0 +1,319 @@
+"""That each corruption does what its parameters say, measured by other means."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mosdata.audio import Clip
+from mosdata.augment.corruptions import build_corruption
+from mosdata.augment.mask import holes
+from mosdata.augment.overlap import Overlap
+from mosdata.augment.pool import MemoryPool
+from mosdata.augment.reverb import room_response
+from mosdata.augment.speech_level import active_level_dbfs
+from mosdata.errors import InvalidValue, NothingFound, RecordRejected
+from mosdata.manifests.ids import rng_for
+from mosdata.manifests.rows import Applied
+from mosdata.testing.clips import speechlike
+
+LEVELS = [0.1, 0.25, 0.5, 0.75, 1.0]
+
+
+def quiet(clip: Clip, gain: float = 0.05) -> Clip:
+    """The clip with room to spare, so that nothing is turned down."""
+    return Clip(clip.samples * np.float32(gain), clip.sample_rate_hz)
+
+
+def active_db(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Active level once more, frame by frame in plain Python."""
+    length = round(0.02 * sample_rate_hz)
+    frames = [samples[i : i + length].astype(float) for i in range(0, len(samples), length)]
+    powers = [np.mean(frame**2) for frame in frames]
+    active = [
+        frame
+        for frame, power in zip(frames, powers, strict=True)
+        if 10 * np.log10(power + 1e-30) >= 10 * np.log10(max(powers)) - 35
+    ]
+    return 10 * np.log10(np.mean(np.concatenate(active) ** 2))
+
+
+def band_db(samples: np.ndarray, sample_rate_hz: int, low_hz: float, high_hz: float) -> float:
+    """Energy in a band."""
+    power = np.abs(np.fft.rfft(samples.astype(float))) ** 2
+    hz = np.fft.rfftfreq(len(samples), 1 / sample_rate_hz)
+    return 10 * np.log10(power[(hz >= low_hz) & (hz < high_hz)].sum())
+
+
+def test_active_level_of_a_sine() -> None:
+    """A sine of amplitude 0.1 is at -23.01 dB, whatever silence follows it."""
+    sine = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000)
+    padded = np.concatenate([sine, np.zeros(64_000)]).astype(np.float32)
+
+    assert pytest.approx(-23.0103, abs=1e-3) == active_level_dbfs(Clip(padded, 16_000))
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("padding_s", [0.0, 2.0])
+@pytest.mark.parametrize("level", LEVELS)
+def test_noise_has_the_ratio_it_says(sample_rate_hz: int, padding_s: float, level: float) -> None:
+    """Active speech over noise is the recorded snr_db within 0.1 dB; pauses do not change it."""
+    speech = quiet(speechlike(1.0, sample_rate_hz))
+    silence = np.zeros(round(padding_s * sample_rate_hz), np.float32)
+    clip = Clip(np.concatenate([speech.samples, silence]), sample_rate_hz)
+    corruption = build_corruption("white_noise")
+    applied = corruption.draw(level, clip, rng_for(0, "r", "white_noise"))
+
+    noise = corruption.apply(clip, applied).samples - clip.samples
+    noise_db = 10 * np.log10(np.mean(noise.astype(float) ** 2))
+    snr_db = active_db(clip.samples, sample_rate_hz) - noise_db
+
+    assert pytest.approx(applied.params["snr_db"], abs=0.1) == snr_db
+
+
+def test_noise_is_white_and_the_same_at_every_level() -> None:
+    """Both halves of the band hold half the power; levels only scale the noise."""
+    clip = quiet(speechlike(4.0))
+    corruption = build_corruption("white_noise")
+    noises = []
+    for level in (0.6, 1.0):
+        applied = corruption.draw(level, clip, rng_for(0, "r", "white_noise"))
+        noises.append(corruption.apply(clip, applied).samples - clip.samples)
+    low, high = (band_db(noises[1], 16_000, *band) for band in [(0, 4000), (4000, 8000)])
+
+    assert pytest.approx(low, abs=0.2) == high
+    assert np.corrcoef(*noises)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("other_s", [0.3, 1.0, 5.0])
+@pytest.mark.parametrize("level", LEVELS)
+def test_overlap_has_the_ratio_it_says(other_s: float, level: float) -> None:
+    """Looped or cut, the interferer's active level lies sir_db below the speech (0.1 dB)."""
+    clip = quiet(speechlike(1.0))
+    pool = MemoryPool({"other": (speechlike(other_s, seed=9), "text-2", "bob")})
+    corruption = build_corruption("overlap", pool=pool, root_id="text-1", voice="ann")
+    applied = corruption.draw(level, clip, rng_for(0, "r", "overlap"))
+
+    other = corruption.apply(clip, applied).samples.astype(float) - clip.samples
+    sir_db = active_db(clip.samples, 16_000) - active_db(other, 16_000)
+
+    assert pytest.approx(applied.params["sir_db"], abs=0.1) == sir_db
+    assert applied.params["interferer_id"] == "other"
+
+
+def test_overlap_never_takes_the_same_text_or_speaker() -> None:
+    """Siblings, the clip itself and silent clips are passed over; none left is a reason."""
+    silent = Clip(np.zeros(8000, np.float32), 16_000)
+    clips = {
+        "itself": (speechlike(0.5, seed=1), "text-1", "ann"),
+        "same text": (speechlike(0.5, seed=2), "text-1", "bob"),
+        "same speaker": (speechlike(0.5, seed=3), "text-2", "ann"),
+        "silent": (silent, "text-3", "bob"),
+    }
+    clip = clips["itself"][0]
+    good = {**clips, "good": (speechlike(0.5, seed=4), "text-4", "carl")}
+    for seed in range(20):
+        corruption = Overlap(pool=MemoryPool(good), root_id="text-1", voice="ann")
+        applied = corruption.draw(0.5, clip, rng_for(seed, "r", "overlap"))
+
+        assert applied.params["interferer_id"] == "good"
+    with pytest.raises(RecordRejected) as refused:
+        Overlap(pool=MemoryPool(clips), root_id="text-1", voice="ann").draw(
+            0.5, clip, rng_for(0, "r", "overlap")
+        )
+    assert refused.value.reason == "no_interferer"
+
+
+def test_overlap_choice_survives_a_smaller_pool() -> None:
+    """Records that did not use a clip keep their interferer when that clip goes."""
+    clips = {f"c{i}": (speechlike(0.3, seed=i), f"t{i}", f"v{i}") for i in range(8)}
+
+    def choices(pool: MemoryPool) -> list[object]:
+        corruption = Overlap(pool=pool, root_id="text", voice="voice")
+        draws = (corruption.draw(1, clips["c0"][0], rng_for(0, f"r{i}", "o")) for i in range(30))
+        return [applied.params["interferer_id"] for applied in draws]
+
+    before = choices(MemoryPool(clips))
+    after = choices(MemoryPool({name: clips[name] for name in clips if name != "c3"}))
+
+    assert len({*before}) > 4
+    assert [name for name in before if name != "c3"] == [
+        new for old, new in zip(before, after, strict=True) if old != "c3"
+    ]
+
+
+def test_overlap_says_what_it_misses() -> None:
+    """Without pool, root_id or the right pool the message names what to give."""
+    clip = speechlike(0.3)
+    with pytest.raises(InvalidValue, match="root_id"):
+        build_corruption("overlap", pool=MemoryPool({})).draw(1, clip, rng_for(0, "r", "o"))
+    with pytest.raises(InvalidValue, match="pool"):
+        build_corruption("overlap", root_id="t").draw(1, clip, rng_for(0, "r", "o"))
+    drawn = Applied(
+        name="overlap", level=1.0, params={"sir_db": 0, "interferer_id": "x", "start_sample": 0}
+    )
+    with pytest.raises(NothingFound, match="'x'"):
+        build_corruption("overlap", pool=MemoryPool({})).apply(clip, drawn)
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("level", LEVELS)
+def test_room_has_the_decay_it_says(sample_rate_hz: int, level: float) -> None:
+    """Schroeder's backward integration gives rt60_s within 10 % and drr_db within 1 dB."""
+    clip = speechlike(0.5, sample_rate_hz)
+    applied = build_corruption("reverb").draw(level, clip, rng_for(0, "r", "reverb"))
+    response = room_response(applied, sample_rate_hz).astype(float)
+    tail = response[1:] ** 2
+    decay_db = 10 * np.log10(np.cumsum(tail[::-1])[::-1] / tail.sum() + 1e-20)
+    fit = (decay_db < -5) & (decay_db > -35)
+    slope = np.polyfit(np.flatnonzero(fit) / sample_rate_hz, decay_db[fit], 1)[0]
+
+    assert pytest.approx(applied.params["rt60_s"], rel=0.1) == -60 / slope
+    assert pytest.approx(applied.params["drr_db"], abs=1) == 10 * np.log10(1 / tail.sum())
+    assert not response[1 : round(0.0019 * sample_rate_hz)].any()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_reverb_keeps_level_and_onset(level: float) -> None:
+    """The root mean square stays, and nothing sounds before the clip's own onset."""
+    speech = quiet(speechlike(2.0))
+    clip = Clip(np.concatenate([np.zeros(800, np.float32), speech.samples]), 16_000)
+    corruption = build_corruption("reverb")
+    wet = corruption.apply(clip, corruption.draw(level, clip, rng_for(0, "r", "reverb"))).samples
+
+    assert pytest.approx(np.sqrt(np.mean(clip.samples**2)), rel=1e-4) == np.sqrt(np.mean(wet**2))
+    assert np.abs(wet[:800]).max() < 1e-6
+    direct = np.corrcoef(clip.samples[800:1600], wet[800:1600])[0, 1]
+    assert direct > 0.4
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("name", ["low_pass", "high_pass"])
+def test_filters_cut_where_they_say(name: str, sample_rate_hz: int, level: float) -> None:
+    """3 dB at the cutoff, 48 dB an octave beyond it, nothing an octave within."""
+    impulse = np.zeros(sample_rate_hz, np.float32)
+    impulse[0] = 1
+    corruption = build_corruption(name)
+    cutoff_hz = corruption.ladder(level, sample_rate_hz)["cutoff_hz"]
+    applied = Applied(name=name, level=level, params={"cutoff_hz": cutoff_hz})
+    response = np.abs(np.fft.rfft(corruption.apply(Clip(impulse, sample_rate_hz), applied).samples))
+
+    def gain_db(hz: float) -> float:
+        return 20 * np.log10(response[round(hz)] + 1e-12)
+
+    inside, outside = (2, 0.5) if name == "high_pass" else (0.5, 2)
+    assert pytest.approx(-3, abs=0.2) == gain_db(cutoff_hz)
+    if cutoff_hz * inside < sample_rate_hz / 2:
+        assert pytest.approx(0, abs=0.2) == gain_db(cutoff_hz * inside)
+    if cutoff_hz * outside < sample_rate_hz / 2:
+        assert gain_db(cutoff_hz * outside) < -45
+
+
+@pytest.mark.parametrize("duration_s", [0.1, 0.5, 3.3])
+def test_masks_are_nested_and_exact(duration_s: float) -> None:
+    """A higher level masks the same samples and more, and the share is the recorded one."""
+    clip = Clip(np.ones(round(duration_s * 16_000), np.float32), 16_000)
+    corruption = build_corruption("time_mask")
+    before = np.zeros(clip.num_samples)
+    for level in np.linspace(0.05, 1, 20):
+        applied = corruption.draw(float(level), clip, rng_for(5, "r", "time_mask"))
+        lost = 1 - corruption.apply(clip, applied).samples
+        spans = holes(clip.num_samples, 16_000, applied)
+        masked = sum(stop - start for start, stop in spans)
+        share = float(np.float64(applied.params["masked_fraction"]))
+
+        assert (lost >= before - 1e-6).all()
+        assert max(1, round(share * clip.num_samples)) == masked
+        assert masked == np.count_nonzero(lost)
+        before = lost
+
+
+def test_masks_have_ramps() -> None:
+    """No step is larger than that of a ramp of 5 ms, also where two holes touch."""
+    clip = Clip(np.ones(48_000, np.float32), 16_000)
+    corruption = build_corruption("time_mask")
+    for seed in range(10):
+        applied = corruption.draw(1.0, clip, rng_for(seed, "r", "time_mask"))
+        masked = corruption.apply(clip, applied).samples
+        steps = np.abs(np.diff(masked))
+        spans = holes(48_000, 16_000, applied)
+
+        assert steps.max() <= 1 / 80 + 1e-6
+        assert all(not masked[a + 80 : b - 80].any() for a, b in spans)
+        assert all(a[1] < b[0] for a, b in pairwise(spans))
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000])
+@pytest.mark.parametrize("level", [0.2, 1.0])
+def test_mp3_stays_in_place(sample_rate_hz: int, level: float) -> None:
+    """The best lag between clip and coded clip is 0 samples, at every rate."""
+    clip = speechlike(1.0, sample_rate_hz)
+    corruption = build_corruption("mp3")
+    coded = corruption.apply(clip, corruption.draw(level, clip, rng_for(0, "r", "mp3")))
+    spectrum = np.fft.rfft(coded.samples) * np.conj(np.fft.rfft(clip.samples))
+    lag = int(np.argmax(np.fft.irfft(spectrum, clip.num_samples)))
+    correlation = np.corrcoef(clip.samples, coded.samples)[0, 1]
+
+    assert lag == 0
+    assert correlation > 0.95
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 24_000, 48_000])
+def test_mp3_keeps_the_end(sample_rate_hz: int) -> None:
+    """The last 20 ms are as loud as the rest, and nothing is turned down by the encoder."""
+    clip = quiet(speechlike(1.0, sample_rate_hz))
+    noise = 0.003 * np.random.default_rng(0).standard_normal(sample_rate_hz, np.float32)
+    clip = Clip(clip.samples + noise.astype(np.float32), sample_rate_hz)
+    corruption = build_corruption("mp3")
+    coded = corruption.apply(clip, corruption.draw(0.2, clip, rng_for(0, "r", "mp3")))
+    ends = [audio.samples[-sample_rate_hz // 50 :].std() for audio in (clip, coded)]
+    gain = np.dot(coded.samples, clip.samples) / np.dot(clip.samples, clip.samples)
+
+    assert ends[1] > 0.5 * ends[0]
+    assert pytest.approx(1, abs=0.02) == gain
+
+
+def test_mp3_rungs_are_bitrates_that_exist() -> None:
+    """Every rung is a legal constant bitrate of the encoder's rate, at any clip's rate."""
+    mpeg2_kbps = {8, 16, 24, 32, 40, 48, 56, 64}
+    for sample_rate_hz in (8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000):
+        rungs = [build_corruption("mp3").ladder(level, sample_rate_hz) for level in (0.01, 0.5, 1)]
+
+        assert {rung["bitrate_kbps"] for rung in rungs} <= mpeg2_kbps
+        assert all(rung["encoder_rate_hz"] <= min(sample_rate_hz, 24_000) for rung in rungs)
+
+
+NAN_SCRIPT = """
+import numpy as np
+from mosdata.audio import Clip
+from mosdata.augment.corruptions import build_corruption
+from mosdata.augment import mp3
+from mosdata.errors import RecordRejected
+from mosdata.manifests.rows import Applied
+samples = np.zeros(16_000, np.float32)
+samples[7] = np.nan
+params = {"bitrate_kbps": 16, "encoder_rate_hz": 16_000}
+for call in (
+    lambda: build_corruption("mp3").apply(Clip(samples, 16_000), Applied(name="mp3", level=1.0,
+                                                                        params=params)),
+    lambda: mp3.round_trip(Clip(samples, 16_000), 16),
+):
+    try:
+        call()
+    except RecordRejected as error:
+        print(error.reason)
+"""
+
+
+def test_nan_never_reaches_the_encoder() -> None:
+    """LAME aborts the process on NaN; ours lives on, with a reason, from both doors."""
+    done = subprocess.run(
+        [sys.executable, "-c", NAN_SCRIPT], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "not_finite\nnot_finite\n")
