@@ -20,6 +20,14 @@ SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "espeak-formant": "mosdata.synth.espeak:formant",
         "espeak-klatt": "mosdata.synth.espeak:klatt",
+        "espeak-formant-griffinlim": "mosdata.synth.griffinlim:formant",
+        "espeak-formant-lpc": "mosdata.synth.lpc:formant",
+        "espeak-formant-world": "mosdata.synth.world:formant",
+        "espeak-formant-sinusoidal": "mosdata.synth.sinusoidal:formant",
+        "espeak-klatt-griffinlim": "mosdata.synth.griffinlim:klatt",
+        "espeak-klatt-lpc": "mosdata.synth.lpc:klatt",
+        "espeak-klatt-world": "mosdata.synth.world:klatt",
+        "espeak-klatt-sinusoidal": "mosdata.synth.sinusoidal:klatt",
         "tone": "mosdata.synth.tone:Tone",
     }
 )
