@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mosdata.audio import Clip
+from mosdata.errors import UnknownName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +24,26 @@ class MetricInfo:
     needs_reference: bool
     license: str
 
+    def only(self, dimensions: Sequence[str]) -> MetricInfo:
+        """The same metric with some of its dimensions, in its own order; all for none.
+
+        Raises:
+            UnknownName: the metric does not judge that.
+        """
+        for name in dimensions:
+            if name not in self.dimensions:
+                raise UnknownName(f"dimension of {self.kind}", name, self.dimensions)
+        kept = {k: v for k, v in self.dimensions.items() if not dimensions or k in dimensions}
+        return replace(self, dimensions=kept)
+
 
 class Metric(Protocol):
     """A loaded metric. Built once per worker process and used by one thread."""
 
-    info: MetricInfo
+    @property
+    def info(self) -> MetricInfo:
+        """What it judges, and from what."""
+        ...
 
     def revision(self) -> str:
         """Version of code and weights."""
