@@ -37,6 +37,8 @@ class TrainConfig:
         clip_norm: largest norm of all gradients together.
         patience: epochs without a gain on validation before a stage ends.
         smooth_l1_beta: in deviations of the target.
+        contrastive_weight: of the pairwise loss beside the smooth L1; 0, as in the paper, is none.
+        contrastive_margin: in deviations of the target.
         dynamic_weights: let the pace of the losses move their weights (dynamic weight average).
         regularizer_weight: of the mixture's regulariser in the total loss.
         regularizer: its terms and their weights, see ``losses.REGULARIZERS``.
@@ -62,6 +64,8 @@ class TrainConfig:
     clip_norm: float = 1.0
     patience: int = 8
     smooth_l1_beta: float = 1.0
+    contrastive_weight: float = 0.0
+    contrastive_margin: float = 0.1
     dynamic_weights: bool = True
     regularizer_weight: float = 0.01
     regularizer: Mapping[str, float] = field(default_factory=_paper_regularizer)
@@ -71,7 +75,13 @@ class TrainConfig:
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in ("learning_rate_scale", "epochs_scale", "clip_norm", "smooth_l1_beta"):
             self._check(name, getattr(self, name) > 0, "above 0")
-        for name in ("seed", "gate_hidden", "weight_decay", "regularizer_weight"):
+        for name in (
+            "seed",
+            "gate_hidden",
+            "weight_decay",
+            "regularizer_weight",
+            "contrastive_weight",
+        ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         self._check("dropout", 0 <= self.dropout < 1, "0 to below 1")
         sizes_fit = bool(self.expert_dims) and min(self.expert_dims) >= 1

@@ -23,6 +23,7 @@ from mosdata.training.context import Context, Progress, State
 from mosdata.training.features import one_thread
 from mosdata.training.losses import (
     class_loss,
+    contrastive,
     dynamic_weights,
     expert_use,
     moe_regularizer,
@@ -262,8 +263,12 @@ def _train_epoch(
 def _losses(run: _Run, judgement: Judgement, batch: LabelledFeatures) -> list[Tensor]:
     judge, config = run.judge, run.config
     pred_B, true_B = judge.standard(judgement.mos_B), judge.standard(batch.value_N)
+    score_loss = smooth_l1(pred_B, true_B, beta=config.smooth_l1_beta)
+    if config.contrastive_weight:
+        pairs = contrastive(pred_B, true_B, margin=config.contrastive_margin)
+        score_loss = score_loss + config.contrastive_weight * pairs
     return [
-        smooth_l1(pred_B, true_B, beta=config.smooth_l1_beta),
+        score_loss,
         class_loss(judgement.logits_BC, batch.class_N, label_smoothing=run.stage.label_smoothing),
         moe_regularizer(judgement, config.regularizer),
     ]

@@ -31,6 +31,20 @@ def smooth_l1(pred_B: Tensor, true_B: Tensor, *, beta: float = 1.0) -> Tensor:
     return loss_B.sum() / known_B.sum().clamp(min=1)
 
 
+def contrastive(pred_B: Tensor, true_B: Tensor, *, margin: float = 0.1) -> Tensor:
+    """How far the differences between two clips' scores are off, beyond a margin.
+
+    Mean over all ordered pairs of clips with a score of ``max(0, |dpred - dtrue| - margin) / 2``;
+    UTMOS (Saeki et al. 2022), section 3.3.
+    """
+    known_B = ~true_B.isnan()
+    pred, true = pred_B[known_B], true_B[known_B]
+    if not len(true):
+        return pred_B.sum() * 0.0
+    off = (pred[:, None] - pred) - (true[:, None] - true)
+    return (off.abs() - margin).clamp(min=0).mean() / 2
+
+
 def class_loss(logits_BC: Tensor, class_B: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy with smoothed labels; classes below 0 are masked.
 

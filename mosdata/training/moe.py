@@ -93,8 +93,8 @@ class MoEJudge(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if min(input_dim, num_experts, fusion_dim, *expert_dims) < 1 or not expert_dims:
-            sizes = (input_dim, num_experts, fusion_dim, *expert_dims)
+        sizes = (input_dim, num_experts, fusion_dim, *expert_dims)
+        if min(sizes) < 1 or not expert_dims:
             raise InvalidValue("The sizes of the judge", sizes, "1 or more each")
         if not 0 <= dropout < 1:
             raise InvalidValue("dropout", dropout, "0 to below 1")
