@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from mosdata.audio import Clip
+from mosdata.errors import RecordRejected
 
 OUTPUT_TERMS = ("open", "non-commercial", "restricted", "unknown")
 """What the licences of code and weights allow to be done with the audio."""
@@ -82,3 +83,12 @@ class Synthesizer(Protocol):
             RecordRejected: this text or voice cannot be spoken (never another voice in silence).
         """
         ...
+
+
+def unknown_voice(synthesizer: Synthesizer, request: SpeechRequest) -> RecordRejected:
+    """The error for a voice that an engine does not have, with those it has."""
+    known = ", ".join(voice.name for voice in synthesizer.voices())
+    return RecordRejected(
+        "unknown_voice",
+        f"{synthesizer.info.name} has no voice {request.voice!r}. Known: {known}.",
+    )

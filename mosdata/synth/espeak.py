@@ -35,7 +35,7 @@ import numpy as np
 from mosdata.audio import Clip, from_pcm16
 from mosdata.errors import MissingExtra, MosdataError, RecordRejected
 from mosdata.manifests.ids import stable_id
-from mosdata.synth.base import NO_ENGINE_TERMS, SpeechRequest, SystemInfo, Voice
+from mosdata.synth.base import NO_ENGINE_TERMS, SpeechRequest, SystemInfo, Voice, unknown_voice
 from mosdata.synth.prosody import draw_prosody
 
 ADAPTER_VERSION: Final = "1"
@@ -142,11 +142,7 @@ class Espeak:
             RecordRejected: unknown voice, or a return code other than "fine".
         """
         if request.voice not in self._voices:
-            known = ", ".join(self._voices)
-            raise RecordRejected(
-                "unknown_voice",
-                f"{self.info.name} has no voice {request.voice!r}. Known: {known}.",
-            )
+            raise unknown_voice(self, request)
         identifier, _ = self._voices[request.voice]
         with _loaded(self._files) as library:
             pcm = _speak(library, identifier, request)

@@ -196,7 +196,7 @@ def _steady(sines: Array, steps: NDArray[np.int64]) -> Array:
 def _cubic_phase(
     frequency: Array, phase: Array, frequency_next: Array, phase_next: Array, hop: int
 ) -> Array:
-    """The smoothest phase that meets phase and frequency at both ends (the paper's interpolation)."""
+    """The smoothest phase that meets phase and frequency at both ends (as in the paper)."""
     middle = phase + (frequency + frequency_next) * hop / 2
     turns = np.rint((middle - phase_next) / (2 * np.pi))
     gap = phase_next - phase - frequency * hop + 2 * np.pi * turns

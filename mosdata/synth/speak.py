@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from mosdata.audio import Clip, check_samples
 from mosdata.errors import RecordRejected
-from mosdata.synth.base import ANY_LANGUAGE, SpeechRequest, Synthesizer, SystemInfo, Voice
+from mosdata.synth.base import (
+    ANY_LANGUAGE,
+    SpeechRequest,
+    Synthesizer,
+    SystemInfo,
+    Voice,
+    unknown_voice,
+)
 
 SHORTEST_S: Final = 0.2
 SILENT_PEAK: Final = 10 ** (-60 / 20)
@@ -157,10 +164,7 @@ def _check_voice(synthesizer: Synthesizer, request: SpeechRequest) -> None:
         )
     voice = next((v for v in synthesizer.voices() if v.name == request.voice), None)
     if voice is None:
-        known = ", ".join(v.name for v in voices_for(synthesizer, language))
-        raise RecordRejected(
-            "unknown_voice", f"{name} has no voice {request.voice!r}. For {language}: {known}."
-        )
+        raise unknown_voice(synthesizer, request)
     if not reads(voice.language, language):
         raise RecordRejected(
             "voice_language_mismatch",

@@ -28,6 +28,10 @@ SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
         "espeak-klatt-lpc": "mosdata.synth.lpc:klatt",
         "espeak-klatt-world": "mosdata.synth.world:klatt",
         "espeak-klatt-sinusoidal": "mosdata.synth.sinusoidal:klatt",
+        "flite-diphone": "mosdata.synth.commands:flite_diphone",
+        "flite-clustergen": "mosdata.synth.commands:flite_clustergen",
+        "festival-diphone": "mosdata.synth.commands:festival_diphone",
+        "festival-hts": "mosdata.synth.commands:festival_hts",
         "tone": "mosdata.synth.tone:Tone",
     }
 )

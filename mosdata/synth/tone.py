@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip
-from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import unit_hash
-from mosdata.synth.base import ANY_LANGUAGE, SpeechRequest, SystemInfo, Voice
+from mosdata.synth.base import ANY_LANGUAGE, SpeechRequest, SystemInfo, Voice, unknown_voice
 from mosdata.synth.prosody import draw_prosody
 
 ADAPTER_VERSION: Final = "1"
@@ -66,10 +65,7 @@ class Tone:
             RecordRejected: unknown voice.
         """
         if request.voice not in PITCH_HZ:
-            known = ", ".join(PITCH_HZ)
-            raise RecordRejected(
-                "unknown_voice", f"tone has no voice {request.voice!r}. Known: {known}."
-            )
+            raise unknown_voice(self, request)
         prosody = draw_prosody(request.seed, voice=request.voice)
         pitch_hz, loudness = _contours(request.text, 1 / prosody.tempo)
         samples = _chords(pitch_hz * PITCH_HZ[request.voice] * prosody.pitch, loudness)
