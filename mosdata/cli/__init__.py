@@ -1,1 +1,88 @@
-"""Commands."""
+"""The ``mosdata`` command: one file per command, each parses, builds a config, calls one function.
+
+Results go to standard output, words for people to standard error. Exit codes: 0 done, 1 failed,
+2 wrong use, 130 stopped by Ctrl-C. Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mosdata import __version__
+from mosdata.cli.build import build
+from mosdata.cli.corrupt import corrupt
+from mosdata.cli.doctor import doctor
+from mosdata.cli.evaluate import evaluate
+from mosdata.cli.label import label
+from mosdata.cli.publish import publish
+from mosdata.cli.score import score
+from mosdata.cli.train import train
+from mosdata.cli.verify import verify
+from mosdata.errors import MosdataError
+
+app = typer.Typer(
+    name="mosdata",
+    help="Build speech-quality datasets, train MOS predictors, and judge them honestly.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DATA, JUDGES, HOUSE = "Data", "Judges", "House"
+
+for command, panel in (
+    (build, DATA),
+    (corrupt, DATA),
+    (label, DATA),
+    (publish, DATA),
+    (verify, DATA),
+    (train, JUDGES),
+    (evaluate, JUDGES),
+    (score, JUDGES),
+    (doctor, HOUSE),
+):
+    app.command(rich_help_panel=panel)(command)
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mosdata {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _show_version(wanted=value),
+            is_eager=True,
+            help="Show the version and leave.",
+        ),
+    ] = False,
+) -> None:
+    """Options of ``mosdata`` itself."""
+
+
+def main() -> None:
+    """Run the command line; our own errors become one message and an exit code."""
+    try:
+        app()
+    except MosdataError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("Stopped. What is finished is kept: run the same command again to go on.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    from mosdata.cli.console import complain
+
+    complain(message)

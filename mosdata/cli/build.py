@@ -1,0 +1,145 @@
+"""``mosdata build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from mosdata.cli.options import (
+    WORKSPACE,
+    Address,
+    AsJson,
+    DryRun,
+    Executor,
+    Out,
+    Seed,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from mosdata.builders.speech import SpeechStage
+
+
+def build(
+    transcripts: Annotated[
+        Path, typer.Option("--transcripts", "-t", help="Text file, UTF-8, one sentence per line.")
+    ],
+    systems: Annotated[
+        str,
+        typer.Option(
+            help="Systems, separated by commas, or module:Engine of your own. "
+            "Default: all that are installed ('mosdata doctor' lists them)."
+        ),
+    ] = "",
+    language: Annotated[str, typer.Option(help="Language of the texts (BCP 47).")] = "en",
+    voices: Annotated[int, typer.Option(help="Voices per system; 0 for all.")] = 1,
+    takes: Annotated[int, typer.Option(help="Readings of each text by each voice.")] = 1,
+    sample_rate: Annotated[int, typer.Option(help="Rate of the dataset, Hz.")] = 16_000,
+    split: Annotated[str, typer.Option(help="train:validation:test, by sentence.")] = "8:1:1",
+    seed: Seed = 0,
+    out: Out = None,
+    executor: Executor = "auto",
+    workers: Workers = None,
+    address: Address = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Synthesise a labelled dataset: texts x systems x voices x takes.
+
+    Run it again to go on after an interruption; what is done is not done twice.
+    """
+    from mosdata.builders.executors import Execution, ExecutorName
+    from mosdata.builders.plan import plan_id_of
+    from mosdata.builders.run import run_stage
+    from mosdata.builders.speech import SpeechConfig, SpeechStage
+    from mosdata.builders.transcripts import read_transcripts
+    from mosdata.cli import console
+    from mosdata.manifests.splits import SplitRule
+
+    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    config = SpeechConfig(
+        systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
+        language=language,
+        voices=voices,
+        takes=takes,
+        seed=seed,
+        sample_rate_hz=sample_rate,
+        split=SplitRule.parse(split),
+    )
+    texts = read_transcripts(transcripts)
+    for remark in texts.notes:
+        console.note(f"{transcripts}: {remark}.")
+    stage = SpeechStage(texts, config)
+    plan_id = plan_id_of(stage)
+    folder = out or WORKSPACE / f"build-{plan_id[:8]}"
+    if dry_run:
+        _show_plan(stage, folder, plan_id, texts=len(texts.texts), as_json=as_json)
+        return
+    with console.progress("build") as show:
+        outcome = run_stage(stage, folder, execution=execution, on_progress=show)
+    if not outcome.was_complete:
+        _show_systems(outcome.dataset)
+    console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")
+    console.result(console.outcome_json(outcome), as_json=as_json, plain=folder)
+
+
+def _named(out: Path | None) -> str:
+    return f"{out} " if out else ""
+
+
+def _show_plan(
+    stage: SpeechStage, folder: Path, plan_id: str, *, texts: int, as_json: bool
+) -> None:
+    from mosdata.builders.card import strictest_terms
+    from mosdata.cli import console
+
+    estimate = stage.estimate()
+    splits = stage.split_counts()
+    details: list[dict[str, Any]] = [dict(detail) for detail in estimate.details]
+    terms = strictest_terms([detail["output_terms"] for detail in details])
+    columns = ["system", "clips", "voices", "duration_s", "license", "output_terms"]
+    rows = [
+        [
+            *(detail[c] for c in columns[:3]),
+            detail["duration_s"] / 60,
+            *(detail[c] for c in columns[4:]),
+        ]
+        for detail in details
+    ]
+    header = ["system", "clips", "voices", "minutes (about)", "licence", "terms"]
+    console.table(f"Plan {plan_id[:8]}", header, rows)
+    console.say(
+        f"{texts} texts ({', '.join(f'{n} {name}' for name, n in splits.items())}) make "
+        f"{estimate.num_records:,} clips: about {estimate.duration_s / 3600:.2f} hours, "
+        f"{estimate.num_bytes / 1e6:,.1f} MB; terms: {terms}. Nothing was made. "
+        f"Would go to {folder}."
+    )
+    values = {
+        "num_texts": texts,
+        "num_clips": estimate.num_records,
+        "duration_s": estimate.duration_s,
+        "num_bytes": estimate.num_bytes,
+        "output_terms": terms,
+        "texts_by_split": splits,
+        "systems": details,
+    }
+    value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=())
+    console.result(value, as_json=as_json, plain=folder)
+
+
+def _show_systems(dataset: Any) -> None:
+    from collections import Counter
+
+    from mosdata.cli import console
+
+    rows = dataset.table(["system", "duration_s", "flags"]).to_pylist()
+    clips = Counter(row["system"] for row in rows)
+    seconds: Counter[str] = Counter()
+    flagged: Counter[str] = Counter()
+    for row in rows:
+        seconds[row["system"]] += row["duration_s"]
+        flagged[row["system"]] += bool(row["flags"])
+    lines = [[name, n, seconds[name] / 60, flagged[name]] for name, n in clips.items()]
+    console.table("Systems", ["system", "clips", "minutes", "flagged"], lines)

@@ -1,0 +1,117 @@
+"""``mosdata corrupt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from mosdata.cli.options import (
+    WORKSPACE,
+    Address,
+    AsJson,
+    DryRun,
+    Executor,
+    Out,
+    Seed,
+    Workers,
+)
+
+RECORDS_PER_SHARD = 256
+
+
+def corrupt(
+    dataset: Annotated[
+        Path | None,
+        typer.Argument(help="Dataset folder. Default: the newest that 'mosdata build' made."),
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            "--level",
+            "--levels",
+            "-l",
+            help="0 (untouched) to 1 (strongest): one (0.3), a list (0.2,0.5) or "
+            "start:stop:step (0:1:0.1).",
+        ),
+    ] = None,
+    kinds: Annotated[
+        str, typer.Option(help="Corruptions or groups of them, separated by commas.")
+    ] = "speech",
+    per_clip: Annotated[
+        int, typer.Option(help="Kinds that each clip gets, chosen per clip; 0 for all.")
+    ] = 1,
+    keep_sources: Annotated[
+        bool, typer.Option(help="Keep the untouched sources in the result.")
+    ] = True,
+    seed: Seed = 0,
+    out: Out = None,
+    executor: Executor = "auto",
+    workers: Workers = None,
+    address: Address = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make graded corrupted copies of every clip of a dataset.
+
+    The result is a dataset of its own, sources included; each copy names its parent, what was
+    drawn, and at which level.
+    """
+    from mosdata.augment.corruptions import expand_kinds
+    from mosdata.augment.levels import parse_levels
+    from mosdata.builders.corrupt import CorruptConfig, CorruptStage
+    from mosdata.builders.executors import Execution, ExecutorName
+    from mosdata.builders.plan import plan_id_of
+    from mosdata.builders.run import run_stage
+    from mosdata.cli import console
+    from mosdata.cli.found import dataset_or_newest
+    from mosdata.errors import InvalidValue
+
+    if level is None:
+        raise InvalidValue("--level", "not given", "0 to 1", "Try: mosdata corrupt --level 0.3")
+    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    config = CorruptConfig(
+        levels=parse_levels(level),
+        kinds=expand_kinds(kinds),
+        per_clip=per_clip,
+        seed=seed,
+        keep_sources=keep_sources,
+    )
+    source = dataset_or_newest(
+        dataset, stages=("build", "import"), first="mosdata build --transcripts transcripts.txt"
+    )
+    stage = CorruptStage(source, config)
+    for remark in stage.notes:
+        console.note(f"{remark}.")
+    plan_id = plan_id_of(stage)
+    folder = out or WORKSPACE / f"corrupt-{plan_id[:8]}"
+    if dry_run:
+        estimate = stage.estimate()
+        console.say(
+            f"{source.num_rows:,} clips, levels {', '.join(f'{x:g}' for x in config.levels)}, "
+            f"kinds {', '.join(stage.kinds)}: {estimate.num_records:,} rows, about "
+            f"{estimate.duration_s / 3600:.2f} hours, {estimate.num_bytes / 1e6:,.1f} MB. "
+            f"Nothing was made. Would go to {folder}."
+        )
+        values = {
+            "num_clips": estimate.num_records,
+            "duration_s": estimate.duration_s,
+            "num_bytes": estimate.num_bytes,
+            "kinds": list(stage.kinds),
+            "levels": list(config.levels),
+        }
+        value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=stage.notes)
+        console.result(value, as_json=as_json, plain=folder)
+        return
+    with console.progress("corrupt") as show:
+        outcome = run_stage(
+            stage,
+            folder,
+            execution=execution,
+            records_per_shard=RECORDS_PER_SHARD,
+            parent=source,
+            on_progress=show,
+        )
+    console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")
+    console.result(console.outcome_json(outcome), as_json=as_json, plain=folder)

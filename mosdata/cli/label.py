@@ -1,0 +1,114 @@
+"""``mosdata label``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from mosdata.cli.options import Address, AsJson, Executor, Workers
+
+if TYPE_CHECKING:
+    from mosdata.manifests.store import Dataset
+
+
+def label(
+    dataset: Annotated[
+        Path | None, typer.Argument(help="Dataset folder. Default: the newest under ./out.")
+    ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Metrics, separated by commas: dnsmos, dnsmos.p808, pesq, stoi, or "
+            "module:function of your own."
+        ),
+    ] = "",
+    ratings: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with people's scores: clip_id, score and, if known, rater."),
+    ] = None,
+    dimension: Annotated[
+        str, typer.Option(help="What people judged; only with --ratings.")
+    ] = "mos",
+    executor: Executor = "auto",
+    workers: Workers = None,
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add scores to a dataset: computed by metrics, or given by people.
+
+    Scores are stored as what they are; a metric's score is never called human MOS.
+    """
+    from mosdata.builders.executors import Execution, ExecutorName
+    from mosdata.builders.label import LabelConfig
+    from mosdata.cli.found import dataset_or_newest
+    from mosdata.errors import UsageError
+
+    if bool(metrics) == bool(ratings):
+        raise UsageError(
+            "Give either --metrics (such as --metrics dnsmos) or --ratings FILE.csv, "
+            "and not both at once."
+        )
+    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    target = dataset_or_newest(
+        dataset, stages=None, first="mosdata build --transcripts transcripts.txt"
+    )
+    if ratings is not None:
+        _add_people(target, ratings, dimension, as_json=as_json)
+        return
+    config = LabelConfig(metrics=tuple(m.strip() for m in metrics.split(",") if m.strip()))
+    _compute(target, config, execution, as_json=as_json)
+
+
+def _compute(target: Dataset, config: object, execution: object, *, as_json: bool) -> None:
+    from mosdata.builders.executors import Execution
+    from mosdata.builders.label import LabelConfig, LabelStage
+    from mosdata.builders.run import run_ratings
+    from mosdata.cli import console
+
+    assert isinstance(config, LabelConfig)
+    assert isinstance(execution, Execution)
+    stage = LabelStage(target, config)
+    for name, count in stage.without_reference().items():
+        console.note(f"{name} is not computed for {count:,} clips that have no clean source here.")
+    with console.progress("label") as show:
+        outcome = run_ratings(
+            stage, target.folder, name=stage.name, execution=execution, on_progress=show
+        )
+    wanted = next(iter(stage.metrics.values())).info
+    first = next(iter(wanted.dimensions))
+    target_name = wanted.kind if len(wanted.dimensions) == 1 else f"{wanted.kind}.{first}"
+    console.summary(outcome, made="scores", next_step=f"mosdata train moe --target {target_name}")
+    value = {
+        "folder": str(target.folder),
+        "set": stage.name,
+        "num_scores": outcome.num_rows,
+        "num_rejected": outcome.num_rejected,
+        "rejected_by_reason": dict(outcome.reasons),
+        "without_reference": stage.without_reference(),
+        "was_complete": outcome.was_complete,
+    }
+    console.result(value, as_json=as_json, plain=target.folder)
+
+
+def _add_people(target: Dataset, path: Path, dimension: str, *, as_json: bool) -> None:
+    from mosdata.builders.ratings_file import add_human_ratings
+    from mosdata.cli import console
+
+    added = add_human_ratings(target, path, dimension=dimension)
+    done = "were there already" if added.was_complete else "added"
+    console.say(
+        f"{added.num_ratings:,} scores of {added.num_clips:,} clips by "
+        f"{added.num_raters:,} known raters {done}: {target.folder}"
+    )
+    console.say("Next: mosdata train moe")
+    value = {
+        "folder": str(target.folder),
+        "set": added.name,
+        "num_scores": added.num_ratings,
+        "num_clips": added.num_clips,
+        "num_raters": added.num_raters,
+        "was_complete": added.was_complete,
+    }
+    console.result(value, as_json=as_json, plain=target.folder)

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WORKSPACE = Path("out")
+"""Where results go, and where the newest one is looked for, unless a folder is named."""
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Output folder. Default: a folder of its own under ./out."),
+]
+Seed = Annotated[int, typer.Option(help="Run seed; every random choice follows from it.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        help="auto, serial, process or ray. auto: ray with --address or where an engine needs a "
+        "GPU, else process."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Worker processes. Default: one per usable core.")
+]
+Address = Annotated[
+    str | None, typer.Option(help="Address of a running Ray cluster; 'auto' finds the local one.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; make nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/cli.md).")]
