@@ -253,7 +253,7 @@ def _installed_voices(program: str) -> frozenset[str]:
             said = _run(ask[program], Path(folder)).stdout
         except (OSError, subprocess.TimeoutExpired):
             return frozenset()
-    # "Voices available: kal slt" and "(ked_diphone kal_diphone)"
+    # Flite says "Voices available: kal slt", Festival says "(ked_diphone kal_diphone)".
     return frozenset(said.decode(errors="replace").rpartition(":")[2].strip("() \n").split())
 
 
