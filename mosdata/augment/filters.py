@@ -19,6 +19,11 @@ LOWEST_HIGH_PASS_HZ: Final = 100.0
 HIGHEST_HIGH_PASS_HZ: Final = 4000.0
 
 
+DENORMAL_GUARD: Final = 1e-20
+"""Added to every other sample (a constant and the highest frequency in one): in digital silence
+the filter would otherwise ring on in numbers too small for the processor's fast path."""
+
+
 class _Filter(LadderCorruption):
     """A causal Butterworth filter; nothing about it is drawn."""
 
@@ -38,7 +43,9 @@ class _Filter(LadderCorruption):
         from scipy.signal import sosfilt
 
         sections = _sections(self.kind, number(applied, "cutoff_hz"), clip.sample_rate_hz)
-        filtered: Samples = sosfilt(sections, clip.samples).astype(np.float32)
+        samples = clip.samples.astype(np.float64)
+        samples[::2] += DENORMAL_GUARD
+        filtered: Samples = sosfilt(sections, samples).astype(np.float32)
         return filtered
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples
-from mosdata.augment.speech_level import active_level_dbfs
+from mosdata.augment.speech_level import check_audible
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -43,7 +43,7 @@ class LadderCorruption(ABC):
         if check_level(level) == 0:
             return Applied(name=self.name, level=0.0)
         self._check(clip)
-        active_level_dbfs(clip)  # silence has no quality to harm
+        check_audible(clip)  # silence has no quality to harm
         params = self.draw_params(level, clip, rng)
         return Applied(name=self.name, level=float(level), params=params)
 

@@ -86,4 +86,6 @@ class Overlap(LadderCorruption):
 
 def _part(other: Clip, start: int, num_samples: int) -> Clip:
     """``num_samples`` of a clip from ``start`` on, going round at its end."""
-    return Clip(np.resize(np.roll(other.samples, -start), num_samples), other.sample_rate_hz)
+    repeats = -(-(start + num_samples) // other.num_samples)
+    looped = np.tile(other.samples, repeats) if repeats > 1 else other.samples
+    return Clip(looped[start : start + num_samples], other.sample_rate_hz)

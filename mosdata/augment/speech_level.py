@@ -50,6 +50,19 @@ def active_level_dbfs(clip: Clip) -> float:
     return round(10 * math.log10(power), 6)
 
 
+def check_audible(clip: Clip) -> None:
+    """Refuse silence, without looking at frames where the whole clip is loud enough.
+
+    Inactive frames are the quietest, so the active level is never below that of the clip.
+
+    Raises:
+        RecordRejected: ``silence``, as :func:`active_level_dbfs` does.
+    """
+    power = float(np.dot(clip.samples, clip.samples)) / max(1, clip.num_samples)
+    if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10):
+        active_level_dbfs(clip)
+
+
 def next_active_sample(clip: Clip, start: int) -> int:
     """First sample of the first active frame at or after ``start``, going round at the end."""
     energies, counts = _frames(clip)
@@ -60,7 +73,7 @@ def next_active_sample(clip: Clip, start: int) -> int:
 
 def rms_db(samples: Samples) -> float:
     """Root mean square in dB re full scale, rounded like :func:`active_level_dbfs`."""
-    power = float(np.square(samples, dtype=np.float64).mean())
+    power = float(_energies(samples, 256).sum()) / len(samples)
     return round(10 * math.log10(power), 6) if power > 0 else -math.inf
 
 
@@ -76,12 +89,17 @@ def _frame_length(clip: Clip) -> int:
 def _frames(clip: Clip) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Energy and number of samples of every frame; the last frame may be shorter."""
     length = _frame_length(clip)
-    starts = np.arange(0, clip.num_samples, length)
-    if not len(starts):
-        return np.zeros(0), np.zeros(0, np.int64)
-    squares = np.square(clip.samples, dtype=np.float64)
-    counts = np.diff(starts, append=clip.num_samples)
-    return np.add.reduceat(squares, starts), counts
+    counts = np.diff(np.arange(0, clip.num_samples, length), append=clip.num_samples)
+    return _energies(clip.samples, length), counts
+
+
+def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
+    """Sum of squares of every frame, in double precision without a copy of all samples."""
+    whole = len(samples) // length * length
+    frames = samples[:whole].reshape(-1, length)
+    energies = np.einsum("ij,ij->i", frames, frames, dtype=np.float64)
+    rest = samples[whole:].astype(np.float64)
+    return np.append(energies, rest @ rest) if len(rest) else energies
 
 
 def _active(energies: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from mosdata.augment.pool import MemoryPool
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.ids import rng_for
 from mosdata.testing.clips import speechlike
+
+PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
 
 
 @pytest.mark.parametrize(
@@ -87,16 +90,18 @@ def test_mp3_rungs_change_above_their_level() -> None:
     assert [rung["encoder_rate_hz"] for rung in rungs] == [24_000] * 3 + [16_000] * 2
 
 
-def test_the_table_is_printed() -> None:
-    """The command that the documentation names prints a row for every corruption."""
+@pytest.mark.parametrize("sample_rate_hz", ["16000", "48000"])
+def test_the_documentation_holds_what_is_printed(sample_rate_hz: str) -> None:
+    """The command that the documentation names prints the tables that stand in it."""
     printed = subprocess.run(
-        [sys.executable, "-m", "mosdata.augment.levels", "48000"],
+        [sys.executable, "-m", "mosdata.augment.levels", sample_rate_hz],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
     assert all(f"| `{name}` |" in printed for name in CORRUPTIONS)
+    assert printed in PAGE.read_text(encoding="utf-8")
 
 
 def test_kinds_are_expanded() -> None:

@@ -214,6 +214,19 @@ def test_filters_cut_where_they_say(name: str, sample_rate_hz: int, level: float
         assert gain_db(cutoff_hz * outside) < -45
 
 
+@pytest.mark.parametrize("name", ["low_pass", "high_pass"])
+def test_filters_stay_fast_in_digital_silence(name: str) -> None:
+    """Ringing never decays into denormal numbers, on which a filter is many times slower."""
+    samples = np.zeros(32_000, np.float32)
+    samples[0] = 1
+    corruption = build_corruption(name)
+    applied = Applied(name=name, level=0.5, params={"cutoff_hz": 1000.0})
+    rung = np.abs(corruption.apply(Clip(samples, 16_000), applied).samples)
+
+    assert rung[16_000:].max() < 1e-15
+    assert not ((rung > 0) & (rung < np.finfo(np.float32).tiny)).any()
+
+
 @pytest.mark.parametrize("duration_s", [0.1, 0.5, 3.3])
 def test_masks_are_nested_and_exact(duration_s: float) -> None:
     """A higher level masks the same samples and more, and the share is the recorded one."""
