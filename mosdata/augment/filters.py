@@ -45,8 +45,7 @@ class _Filter(LadderCorruption):
         sections = _sections(self.kind, number(applied, "cutoff_hz"), clip.sample_rate_hz)
         samples = clip.samples.astype(np.float64)
         samples[::2] += DENORMAL_GUARD
-        filtered: Samples = sosfilt(sections, samples).astype(np.float32)
-        return filtered
+        return np.asarray(sosfilt(sections, samples), dtype=np.float32)
 
 
 class LowPass(_Filter):
@@ -85,8 +84,8 @@ class HighPass(_Filter):
 def _sections(kind: str, cutoff_hz: float, sample_rate_hz: int) -> NDArray[np.float64]:
     from scipy.signal import butter
 
-    sections: NDArray[np.float64] = butter(ORDER, cutoff_hz, kind, fs=sample_rate_hz, output="sos")
-    return sections
+    sections = butter(ORDER, cutoff_hz, kind, fs=sample_rate_hz, output="sos")
+    return np.asarray(sections, dtype=np.float64)
 
 
 def _mel(hz: float) -> float:

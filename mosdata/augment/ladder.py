@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 
@@ -30,14 +30,13 @@ class LadderCorruption(ABC):
     """
 
     name: str = ""
-    shortest_s: ClassVar[float] = 0.0
 
     def draw(self, level: float, clip: Clip, rng: np.random.Generator) -> Applied:
         """Choose the physical parameters for one clip; see :class:`Corruption`.
 
         Raises:
             InvalidValue: a level outside [0, 1].
-            RecordRejected: ``silence``, ``not_finite``, ``empty_audio``, ``too_short`` or
+            RecordRejected: ``silence``, ``not_finite``, ``empty_audio`` or
                 ``sample_rate_too_low``.
         """
         if check_level(level) == 0:
@@ -79,12 +78,6 @@ class LadderCorruption(ABC):
                 "sample_rate_too_low",
                 f"{self.name} needs {MIN_SAMPLE_RATE_HZ} Hz or more; the clip has "
                 f"{clip.sample_rate_hz} Hz. Resample the dataset.",
-            )
-        if clip.duration_s < self.shortest_s:
-            raise RecordRejected(
-                "too_short",
-                f"{self.name} needs {self.shortest_s:g} s or more; the clip has "
-                f"{clip.duration_s:.3f} s.",
             )
 
 

@@ -65,7 +65,8 @@ class Overlap(LadderCorruption):
         other = self._clip(str(applied.params.get("interferer_id")), clip.sample_rate_hz)
         part = _part(other, int(number(applied, "start_sample")), clip.num_samples)
         gain_db = active_level_dbfs(clip) - number(applied, "sir_db") - active_level_dbfs(part)
-        mixed: Samples = clip.samples + gain_of(gain_db) * part.samples
+        mixed = part.samples * gain_of(gain_db)
+        mixed += clip.samples
         return mixed
 
     def _candidates(self, choice: int) -> list[str]:
