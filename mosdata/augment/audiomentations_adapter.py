@@ -9,12 +9,10 @@ longer is cut, what it makes shorter is padded with silence.
 
 from __future__ import annotations
 
-import ast
 import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 from typing import Any, Final
@@ -23,44 +21,13 @@ import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.transform_spec import TransformSpec
 from mosdata.errors import InvalidValue, UnknownName, UsageError
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
 _ONE_AT_A_TIME: Final = Lock()
 """Transforms keep their parameters on themselves and share global generators."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformSpec:
-    """A class of audiomentations and its arguments; ``str`` gives the one spelling of it."""
-
-    class_name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str) -> TransformSpec:
-        """Read ``am:Class`` or ``am:Class(argument=literal, ...)``; nothing is evaluated.
-
-        Raises:
-            InvalidValue: anything but a class name with literal keyword arguments.
-        """
-        try:
-            match ast.parse(text.removeprefix("am:").strip(), mode="eval").body:
-                case ast.Name(id=name):
-                    return cls(class_name=name)
-                case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
-                    values = {str(k.arg): ast.literal_eval(k.value) for k in keywords if k.arg}
-                    if len(values) == len(keywords) and "p" not in values:
-                        return cls(class_name=name, arguments=dict(sorted(values.items())))
-        except (SyntaxError, ValueError):
-            pass
-        allowed = "am:Class or am:Class(argument=literal, ...), without p, which is always 1"
-        raise InvalidValue("corruption", text, allowed)
-
-    def __str__(self) -> str:
-        given = ",".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"am:{self.class_name}({given})" if given else f"am:{self.class_name}"
 
 
 class Transform(LadderCorruption):

@@ -94,7 +94,7 @@ def expand_kinds(text: str) -> tuple[str, ...]:
 
 def _names_of(item: str) -> tuple[str, ...]:
     if item.startswith(ADAPTER_PREFIX):
-        from mosdata.augment.audiomentations_adapter import TransformSpec
+        from mosdata.augment.transform_spec import TransformSpec
 
         return (str(TransformSpec.parse(item)),)
     if item in KINDS:

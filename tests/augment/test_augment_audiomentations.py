@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mosdata.audio import Clip
-from mosdata.augment.audiomentations_adapter import TransformSpec
 from mosdata.augment.corruptions import build_corruption
+from mosdata.augment.transform_spec import TransformSpec
 from mosdata.errors import InvalidValue, UnknownName, UsageError
 from mosdata.manifests.ids import rng_for
 from mosdata.testing.clips import speechlike
