@@ -164,11 +164,13 @@ def measure_levels(clip: Clip) -> Levels:
     samples = clip.samples.astype(np.float64)
     magnitude = np.abs(samples)
     peak = float(magnitude.max(initial=0.0))
-    rms = float(np.sqrt(np.mean(samples**2))) if clip.num_samples else 0.0
+    num_samples = max(1, clip.num_samples)
+    rms = float(np.sqrt(np.sum(samples**2) / num_samples))
+    num_clipped = int(np.count_nonzero(magnitude >= 32767 / PCM16_SCALE))
     return Levels(
         peak_dbfs=_dbfs(peak),
         rms_dbfs=_dbfs(rms),
-        clipped_fraction=float(np.mean(magnitude >= 32767 / PCM16_SCALE)),
+        clipped_fraction=num_clipped / num_samples,
         bandwidth_hz=_bandwidth_hz(samples, clip.sample_rate_hz),
     )
 
