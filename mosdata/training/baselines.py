@@ -79,17 +79,17 @@ KINDS: Final = (
     _Kind(name="train_mean", title="the mean of the training targets", key=_everyone),
     _Kind(
         name="train_level_mean",
-        title="the training mean of the corruption and level (no listening)",
+        title="the training mean of the corruption and level",
         key=_condition,
     ),
     _Kind(
         name="train_system_mean",
-        title="the training mean of the system (no listening)",
+        title="the training mean of the system",
         key=_system,
     ),
     _Kind(
         name="system_mean_oracle",
-        title="the true mean of the system (an oracle)",
+        title="the true mean of the system (oracle)",
         key=_system,
         oracle=True,
     ),
@@ -197,6 +197,38 @@ def _verdict(
             metric, outcome=outcome, judge=judge, other=other, title=title, difference=difference
         ),
     )
+
+
+def summarize(baselines: Sequence[Baseline]) -> list[str]:
+    """All verdicts in one sentence per metric; baselines that have no value there are left out.
+
+    Returns:
+        Sentences such as "MSE: better than A and B, outside the noise; not to be told apart
+        from C."
+    """
+    openings = {
+        BETTER: "better than {}, outside the noise",
+        UNDECIDED: "not to be told apart from {}",
+        WORSE: "worse than {}, outside the noise",
+        UNKNOWN_OUTCOME: "cannot be decided against {}",
+    }
+    sentences = []
+    for metric in COMPARED:
+        titles: dict[str, list[str]] = {outcome: [] for outcome in openings}
+        for baseline in baselines:
+            for verdict in baseline.verdicts:
+                if verdict.metric == metric and verdict.difference.value is not None:
+                    titles[verdict.outcome].append(baseline.title)
+        parts = [
+            openings[outcome].format(_listed(names)) for outcome, names in titles.items() if names
+        ]
+        if parts:
+            sentences.append(f"{metric.upper()}: {'; '.join(parts)}.")
+    return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def outcome_of(metric: str, difference: Difference) -> str:

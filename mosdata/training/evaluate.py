@@ -18,9 +18,10 @@ from mosdata.errors import InvalidValue
 from mosdata.manifests.durable import write_json
 from mosdata.manifests.rows import UNKNOWN
 from mosdata.manifests.splits import SPLITS
-from mosdata.training.baselines import judge_baselines
+from mosdata.training.baselines import Baseline, judge_baselines, summarize
 from mosdata.training.corrupted import judge_cells, with_binned_levels
 from mosdata.training.evaluation import (
+    Classification,
     Counts,
     Evaluation,
     Level,
@@ -146,6 +147,12 @@ def _evaluate_split(
     classified = [row for row in rows if is_classified(row)]
     notes = _missing(rows, scored, classified)
     resamples = draws_for(scored, seed=seed, notes=notes)
+    baselines = (
+        judge_baselines(scored, reference=reference, resamples=resamples, notes=notes)
+        if scored
+        else ()
+    )
+    classification = judge_classes(classified, seed=seed)
     return SplitEvaluation(
         counts=Counts(
             clips=len(rows),
@@ -155,15 +162,12 @@ def _evaluate_split(
             systems=len({row.system for row in rows}),
             sentences=len({row.root_id for row in rows}),
         ),
+        verdict=_verdict(baselines, classification),
         utterance=_utterance_level(scored, resamples),
         system=_system_level(scored, seed),
         within_system=_within_level(scored, seed, notes),
-        baselines=(
-            judge_baselines(scored, reference=reference, resamples=resamples, notes=notes)
-            if scored
-            else ()
-        ),
-        classification=judge_classes(classified, seed=seed),
+        baselines=baselines,
+        classification=classification,
         corruptions=judge_cells(scored, seed=seed, notes=notes),
         experts=_experts(rows, notes),
         systems=_system_rows(rows),
@@ -188,6 +192,15 @@ def _missing(
         missing = len(rows) - len(classified)
         notes.append(f"{missing} of {len(rows)} clips have no known class or none was predicted.")
     return notes
+
+
+def _verdict(
+    baselines: Sequence[Baseline], classification: Classification | None
+) -> tuple[str, ...]:
+    sentences = summarize(baselines)
+    if classification is not None:
+        sentences.append(classification.sentence)
+    return tuple(sentences)
 
 
 def draws_for(rows: Sequence[Prediction], *, seed: int, notes: list[str]) -> Resamples:

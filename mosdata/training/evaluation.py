@@ -122,9 +122,13 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitEvaluation:
-    """Everything about one split; parts that cannot be computed are None or empty, with a note."""
+    """Everything about one split; parts that cannot be computed are None or empty, with a note.
+
+    ``verdict`` says in a few sentences whether the judge beats the baselines and chance.
+    """
 
     counts: Counts
+    verdict: tuple[str, ...]
     utterance: Level
     system: Level
     within_system: WithinLevel

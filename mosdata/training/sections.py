@@ -1,0 +1,328 @@
+"""The parts of the report below the first screen; each is empty where there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from mosdata.training import plots
+from mosdata.training.baselines import COMPARED, Baseline, Verdict
+from mosdata.training.evaluation import Cell, Evaluation, SplitEvaluation
+from mosdata.training.gates import ExpertUse, most_information
+from mosdata.training.intervals import CONFIDENCE
+from mosdata.training.metrics import METRICS
+from mosdata.training.page import (
+    Content,
+    audio,
+    bullets,
+    details,
+    figure,
+    measured,
+    number,
+    spread,
+    table,
+    tag,
+)
+from mosdata.training.predictions import Prediction
+from mosdata.training.scored import is_scored
+
+Body = list[Content]
+
+METRIC_TITLES: Final = {
+    "mse": "MSE, mean squared error",
+    "rmse": "RMSE, its root",
+    "mae": "MAE, mean absolute error",
+    "lcc": "LCC, linear correlation",
+    "srcc": "SRCC, rank correlation",
+    "ktau": "KTAU, Kendall's tau-b",
+    "ccc": "CCC, concordance",
+}
+
+OUTCOMES: Final = {
+    "better": "better",
+    "worse": "worse",
+    "undecided": "inside the noise",
+    "unknown": "cannot be decided",
+}
+
+
+def scores(split: SplitEvaluation, rows: Sequence[Prediction], target: str) -> Body:
+    """Metrics at every level of analysis, and the clips and systems behind them."""
+    body: Body = [tag("p", "Prediction against target; on the dotted line both are equal.")]
+    judged = [row for row in rows if is_scored(row)]
+    if judged:
+        shown = len(plots.drawn_points(judged))
+        part = "" if shown == len(judged) else f" {shown} of {len(judged)} clips are drawn."
+        body.append(
+            tag(
+                "div",
+                [
+                    figure(
+                        plots.utterance_scatter(judged, target=target),
+                        f"Clips, coloured by system.{part}",
+                    ),
+                    figure(
+                        plots.system_scatter(split.systems, target=target),
+                        "Systems: the mean of their clips, in the colours of the left figure.",
+                    ),
+                ],
+                class_="pair",
+            )
+        )
+        residuals = figure(
+            plots.residual_histogram(judged),
+            "How far predictions are off; right of 0 is too kind.",
+        )
+        body.append(tag("div", [residuals, tag("div", _levels(split))], class_="pair"))
+    else:
+        body.append(_levels(split))
+    return body
+
+
+def _levels(split: SplitEvaluation) -> Content:
+    rows = [
+        (
+            METRIC_TITLES[name],
+            measured(split.utterance.metrics[name]),
+            measured(split.system.metrics[name]),
+            measured(split.within_system.metrics.get(name)),
+        )
+        for name in METRICS
+    ]
+    head = (
+        "metric",
+        f"{split.utterance.n} clips",
+        f"{split.system.n} systems",
+        f"within {split.within_system.n} systems",
+    )
+    return table("Metrics with 95 % intervals", head, rows)
+
+
+def baselines(split: SplitEvaluation) -> Body:
+    """What a judge must beat, and whether it does."""
+    if not split.baselines:
+        return []
+    head = ["baseline"]
+    for metric in COMPARED:
+        head += [f"its {metric.upper()}", "judge minus it", "verdict"]
+    rows = [
+        [
+            f"{b.title[0].upper()}{b.title[1:]}",
+            *(cell for v in b.verdicts for cell in _compared(b, v)),
+        ]
+        for b in split.baselines
+    ]
+    return [
+        tag("p", "Guesses that never listen. A judge that does not beat them has learnt no more "
+                 "than what they know."),
+        table("Baselines over clips, and the difference to the judge", head, rows,
+              text_columns=(3, 6)),
+        details("The verdicts in sentences",
+                bullets(v.sentence for b in split.baselines for v in b.verdicts)),
+    ]  # fmt: skip
+
+
+def _compared(baseline: Baseline, verdict: Verdict) -> list[Content]:
+    gap = verdict.difference
+    outcome = tag("span", OUTCOMES[verdict.outcome], class_=verdict.outcome, title=gap.reason)
+    ends = spread(gap.low, gap.high, sign=True)
+    return [
+        number(baseline.metrics[verdict.metric].value),
+        [number(gap.value, sign=True), " ", ends],
+        outcome,
+    ]
+
+
+def corruption(split: SplitEvaluation, target: str) -> Body:
+    """Target and prediction as damage grows."""
+    harmed = [cell for cell in split.corruptions if cell.corruption]
+    if not harmed:
+        return []
+    drawn = plots.drawn_corruptions(split.corruptions)
+    left_out = len({cell.corruption for cell in harmed}) - len(drawn)
+    more = f" {left_out} more corruptions are in the table only." if left_out else ""
+    return [
+        tag("p", "A judge that hears damage follows the dashed target line down; one that does "
+                 "not stays flat."),
+        figure(
+            plots.ladders(split.corruptions, target=target),
+            f"Means with 95 % intervals; level 0 is the clean clips.{more}",
+        ),
+        details("All corruptions and levels", _cells(split.corruptions)),
+    ]  # fmt: skip
+
+
+def _cells(cells: Sequence[Cell]) -> Content:
+    rows = [
+        (
+            cell.corruption or "clean",
+            number(cell.level, digits=2),
+            str(cell.n),
+            number(cell.mean_true.value, digits=2),
+            number(cell.mean_pred.value, digits=2),
+            number(cell.bias, digits=2, sign=True),
+            number(cell.mse),
+            number(cell.lcc),
+            number(cell.relative_performance),
+            number(cell.relative_performance_fixed),
+        )
+        for cell in cells
+    ]
+    head = ("corruption", "level", "clips", "target", "prediction", "bias", "MSE", "LCC",
+            "RMSE clean / here", "same, clean truth")  # fmt: skip
+    return table("Means and errors per corruption and level", head, rows)
+
+
+def synthesizers(split: SplitEvaluation) -> Body:
+    """Which synthesizer was taken for which."""
+    found = split.classification
+    if found is None:
+        return []
+    rows = [
+        ("Accuracy", measured(found.metrics["accuracy"])),
+        ("Balanced accuracy (mean recall)", measured(found.metrics["balanced_accuracy"])),
+        ("Macro-F1", measured(found.metrics["macro_f1"])),
+        (f"Chance: always “{found.majority_class}”", number(found.chance_majority)),
+        ("Chance: guessing evenly", number(found.chance_uniform)),
+        ("Mean confidence", number(found.mean_confidence)),
+    ]
+    caption = f"{found.n} clips of {len(found.classes)} classes"
+    return [
+        tag("p", found.sentence),
+        tag(
+            "div",
+            [
+                figure(
+                    plots.confusion_map(found.classes, found.confusion),
+                    "Counts; the shade is the share of the true class.",
+                ),
+                table(caption, ("recognition", "value"), rows),
+            ],
+            class_="pair",
+        ),
+    ]
+
+
+def experts(split: SplitEvaluation) -> Body:
+    """How the gate spreads clips over experts."""
+    use = split.experts
+    if use is None:
+        return []
+    rows = [
+        (
+            f"expert {number_}{' (dead)' if number_ in use.dead else ''}",
+            number(use.mean_gate[number_]),
+            number(use.leading_share[number_]),
+        )
+        for number_ in range(use.num_experts)
+    ]
+    return [
+        tag("p", _gate_sentence(use)),
+        tag(
+            "div",
+            [
+                figure(plots.expert_map(use), "Mean weight of each expert, system by system."),
+                table("Use of experts over all clips",
+                      ("expert", "mean weight", "share of clips it leads"), rows),
+            ],
+            class_="pair",
+        ),
+    ]  # fmt: skip
+
+
+def _gate_sentence(use: ExpertUse) -> list[Content]:
+    if not use.dead:
+        dead = "no expert is dead"
+    else:
+        dead = f"{len(use.dead)} of {use.num_experts} experts lead almost no clip (dead)"
+    return [
+        "The choice of expert tells ",
+        number(use.mutual_information),
+        f" nats about the clip, of at most {most_information(use.num_experts):.3f}; ",
+        dead,
+        ".",
+    ]
+
+
+def systems(split: SplitEvaluation) -> Body:
+    """One line per system."""
+    if not split.systems:
+        return []
+    rows = [
+        (
+            row.system,
+            str(row.n),
+            number(row.mean_true, digits=2),
+            number(row.mean_pred, digits=2),
+            number(row.bias, digits=2, sign=True),
+            number(row.mse),
+            number(row.lcc),
+            number(row.srcc),
+            number(row.accuracy),
+        )
+        for row in sorted(split.systems, key=lambda row: (-(row.mean_true or 0), row.system))
+    ]
+    head = ("system", "clips", "mean target", "mean prediction", "bias", "MSE", "LCC within",
+            "SRCC within", "recognised")  # fmt: skip
+    return [table("Systems; bias is mean prediction minus mean target", head, rows)]
+
+
+def training(history: Sequence[Mapping[str, Any]]) -> Body:
+    """Curves over epochs."""
+    drawn = plots.training_curves(history)
+    return (
+        [figure(drawn, f"{len(history)} epochs; lines mark where a stage begins.")] if drawn else []
+    )
+
+
+def listen(samples: Sequence[tuple[str, str, bytes]]) -> Body:
+    """Clips with their scores."""
+    if not samples:
+        return []
+    players = [
+        tag("div", [tag("h3", title), tag("p", caption), audio(data)], class_="sample")
+        for title, caption, data in samples
+    ]
+    return [tag("div", players, class_="samples")]
+
+
+def other_splits(evaluation: Evaluation) -> Body:
+    """The metrics of the splits that the report does not lead with."""
+    others = [name for name in evaluation.splits if name != evaluation.headline_split]
+    return [details(f"{name} ({_clips(evaluation.splits[name])})", _levels(evaluation.splits[name]))
+            for name in others]  # fmt: skip
+
+
+def _clips(split: SplitEvaluation) -> str:
+    return f"{split.counts.scored} of {split.counts.clips} clips judged"
+
+
+def notes(evaluation: Evaluation) -> Body:
+    """Everything that is missing, with its reason."""
+    lines = [*evaluation.notes]
+    for name, split in evaluation.splits.items():
+        lines += [f"{name}: {note}" for note in split.notes]
+    return [bullets(lines)] if lines else []
+
+
+def reading(evaluation: Evaluation) -> Body:
+    """Conventions, in short."""
+    unit = f"{100 * CONFIDENCE:.0f} % intervals come from {evaluation.replicates} bootstrap draws"
+    lines = [
+        "A system's value is the unweighted mean of its clips, and systems count the same.",
+        f"{unit} of whole systems, since clips of one system resemble each other; of sentences "
+        "for recognition, and where there are too few systems.",
+        "Within systems: the correlation inside each system, averaged; what is left when knowing "
+        "the system does not help.",
+        "A verdict calls a difference outside the noise where its interval leaves out 0. P-values "
+        "are not corrected for the number of comparisons.",
+        "“RMSE clean / here” is 1 where corruption does not disturb the judge, and less where "
+        "it does; “same, clean truth” keeps the target of the clean source.",
+    ]
+    if not evaluation.target_is_human:
+        warning = (
+            f"The target {evaluation.target} was computed by a metric. Agreement with it says how "
+            "well the metric is imitated, not how people would hear it."
+        )
+        lines.insert(0, warning)
+    return [bullets(lines)]
