@@ -118,15 +118,14 @@ def _as_metric(path: str, given: Any) -> Metric:
     if _is_metric(given):
         metric: Metric = given
         return metric
-    if not callable(given):
-        raise InvalidValue(f"The metric {path!r}", given, _SHAPES)
-    num_arguments = _num_required(path, given)
+    function = _callable(path, given)
+    num_arguments = _num_required(path, function)
     if num_arguments == 0:
-        return _made_by(path, given)
+        return _made_by(path, function)
     if num_arguments > 2 or inspect.isclass(given):
         raise InvalidValue(f"The metric {path!r}", str(inspect.signature(given)), _SHAPES)
     return FunctionMetric(
-        function=given,
+        function=function,
         info=MetricInfo(
             kind=path.partition(":")[2],
             dimensions={DIMENSION: "unknown"},
@@ -135,6 +134,12 @@ def _as_metric(path: str, given: Any) -> Metric:
             license="unknown",
         ),
     )
+
+
+def _callable(path: str, given: Any) -> Callable[..., Any]:
+    if not callable(given):
+        raise InvalidValue(f"The metric {path!r}", given, _SHAPES)
+    return given
 
 
 def _made_by(path: str, factory: Callable[[], Metric]) -> Metric:

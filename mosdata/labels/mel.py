@@ -87,7 +87,7 @@ def _mel_db(frames: Samples) -> NDArray[np.float32]:
 def _mel_power(frames: Samples) -> NDArray[np.float32]:
     import scipy.fft  # transforms float32 several frames at a time; numpy takes twice as long
 
-    spectra = scipy.fft.rfft(frames * _hann(), axis=1)
+    spectra: NDArray[np.complex64] = np.asarray(scipy.fft.rfft(frames * _hann(), axis=1))
     power_by_bin = np.ascontiguousarray((spectra.real**2 + spectra.imag**2).T)
     mels = np.zeros((NUM_MELS, len(frames)), np.float32)
     for mel, fft_bin, weight in _filters():
@@ -105,7 +105,7 @@ def _hann() -> NDArray[np.float32]:
 def _filters() -> tuple[tuple[int, int, np.float32], ...]:
     """Weights that are not zero: (mel band, frequency bin, weight)."""
     weights = mel_filters()
-    return tuple((int(m), int(b), weights[m, b]) for m, b in np.argwhere(weights))
+    return tuple((int(m), int(b), np.float32(weights[m, b])) for m, b in np.argwhere(weights))
 
 
 def mel_filters() -> NDArray[np.float32]:
