@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mosdata.builders.card import strictest_terms
 from mosdata.builders.run import check_space
-from mosdata.builders.verify import listed_files, verify_content, verify_files
+from mosdata.builders.verify import verify_content, verify_files
 from mosdata.errors import OutputConflict, UsageError
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_text
-from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
+from mosdata.manifests.store import MANIFEST_NAME, Dataset, file_entries, open_dataset
 
 CHECKSUMS_NAME = "checksums.sha256"
 
@@ -59,7 +59,7 @@ def publish(dataset: Dataset, out: Path, *, accept_terms: bool = False) -> Publi
         folder=out,
         dataset_id=dataset.dataset_id,
         num_files=num_files,
-        num_bytes=sum(entry["bytes"] for entry in listed_files(copied)),
+        num_bytes=sum(entry["bytes"] for entry in file_entries(copied.manifest)),
         output_terms=terms,
         was_complete=complete,
     )
@@ -75,8 +75,8 @@ def _same_already(dataset: Dataset, out: Path) -> bool:
 
 def _copy(dataset: Dataset, out: Path) -> None:
     """Copy what the manifest vouches for into a folder beside, then rename."""
-    entries = [entry["path"] for entry in listed_files(dataset)]
-    check_space(out.parent, sum(entry["bytes"] for entry in listed_files(dataset)))
+    entries = [entry["path"] for entry in file_entries(dataset.manifest)]
+    check_space(out.parent, sum(entry["bytes"] for entry in file_entries(dataset.manifest)))
     out.parent.mkdir(parents=True, exist_ok=True)
     stage = out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.partial")
     lines = []

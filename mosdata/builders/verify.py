@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,7 @@ import pyarrow.parquet as pq
 
 from mosdata.errors import DamagedDataset
 from mosdata.manifests.durable import sha256_file
-from mosdata.manifests.store import Dataset, content_id, content_sum
-
-
-def listed_files(dataset: Dataset) -> Iterator[dict[str, Any]]:
-    """Every file that the manifest vouches for."""
-    yield from dataset.manifest["data"]
-    yield from dataset.manifest["quarantine"]
-    for ratings in dataset.manifest["ratings"]:
-        yield from ratings["files"]
+from mosdata.manifests.store import Dataset, content_id, content_sum, file_entries
 
 
 def verify_files(dataset: Dataset) -> int:
@@ -27,7 +18,7 @@ def verify_files(dataset: Dataset) -> int:
     Raises:
         DamagedDataset: names the first file that differs, and how.
     """
-    entries = list(listed_files(dataset))
+    entries = list(file_entries(dataset.manifest))
     for entry in entries:
         path = dataset.folder / entry["path"]
         problem = _problem(path, entry)

@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,7 +42,7 @@ ROW_GROUP_ROWS: Final = 128
 
 CONTENT_DIGEST_BYTES: Final = 32
 CONTENT_MODULUS: Final = 1 << (8 * CONTENT_DIGEST_BYTES)
-LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "mos", "root_id", "parent_id")
+LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "root_id", "parent_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,16 +224,25 @@ def open_dataset(folder: Path | str) -> Dataset:
             f"{path} has schema version {manifest.get('schema_version')!r}; "
             f"this mosdata reads {SCHEMA_VERSION!r}."
         )
-    _check_paths(folder, manifest)
-    return Dataset(folder, manifest)
+    try:
+        _check_paths(folder, manifest)
+        return Dataset(folder, manifest)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DamagedDataset(f"{path} cannot be read as a manifest: {error!r}.") from error
+
+
+def file_entries(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every file that a manifest vouches for: path, rows, bytes and checksum."""
+    yield from manifest["data"]
+    yield from manifest.get("quarantine", [])
+    for ratings in manifest.get("ratings", []):
+        yield from ratings["files"]
 
 
 def _check_paths(folder: Path, manifest: Mapping[str, Any]) -> None:
     """No path of a manifest may leave its folder."""
-    listed = [entry["path"] for entry in manifest["data"]]
-    listed += [f["path"] for ratings in manifest.get("ratings", []) for f in ratings["files"]]
     root = folder.resolve()
-    for path in listed:
+    for path in [entry["path"] for entry in file_entries(manifest)]:
         if not (root / path).resolve().is_relative_to(root):
             raise DamagedDataset(f"{folder / MANIFEST_NAME} names a file outside: {path!r}.")
 
@@ -271,6 +281,7 @@ def content_sum(rows: Iterable[Utterance]) -> int:
     total = 0
     for row in rows:
         labels = [getattr(row, name) for name in LABEL_COLUMNS]
+        labels.append(None if row.mos is None else float(np.float32(row.mos)))  # as it is stored
         applied = [[a.name, a.level, a.params] for a in row.corruptions]
         text = canonical_json([row.id, row.pcm_sha256, labels, applied])
         digest = hashlib.blake2b(text.encode(), digest_size=CONTENT_DIGEST_BYTES).digest()
@@ -302,6 +313,7 @@ __all__ = [
     "content_id",
     "content_sum",
     "describe_file",
+    "file_entries",
     "find_datasets",
     "open_dataset",
     "write_manifest",
