@@ -6,6 +6,7 @@ every voice, system and corrupted copy of a sentence follows it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ class SplitRule:
     salt: str = ""
 
     def __post_init__(self) -> None:
-        if min(self.shares) < 0 or self.shares[0] <= 0:
+        if not all(0 <= share < math.inf for share in self.shares) or not self.shares[0]:
             raise InvalidValue("split", self.shares, "shares >= 0, with some for train")
 
     @classmethod
