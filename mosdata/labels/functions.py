@@ -139,7 +139,8 @@ def _as_metric(path: str, given: Any) -> Metric:
 def _callable(path: str, given: Any) -> Callable[..., Any]:
     if not callable(given):
         raise InvalidValue(f"The metric {path!r}", given, _SHAPES)
-    return given
+    function: Callable[..., Any] = given
+    return function
 
 
 def _made_by(path: str, factory: Callable[[], Metric]) -> Metric:
