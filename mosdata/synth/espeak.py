@@ -43,39 +43,60 @@ ADAPTER_VERSION: Final = "1"
 
 SAMPLE_RATE_HZ: Final = 22_050
 
-BASES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A voice of the library before variants.
+
+    Args:
+        identifier: name that ``espeak_SetVoiceByName`` accepts; ``en-gb`` is not one.
+        language: BCP 47 tag.
+        words_per_minute: tempo before prosody; 175 is the library's default.
+    """
+
+    identifier: str
+    language: str
+    words_per_minute: int = 175
+
+
+BASES: Final[Mapping[str, Base]] = MappingProxyType(
     {
-        "en-us": ("en-us", "en-US"),
-        "en-gb": ("gmw/en", "en-GB"),
-        "de": ("de", "de"),
-        "fr": ("fr", "fr"),
-        "es": ("es", "es"),
-        "it": ("it", "it"),
-        "pt-br": ("pt-br", "pt-BR"),
-        "nl": ("nl", "nl"),
-        "pl": ("pl", "pl"),
-        "ru": ("ru", "ru"),
-        "cmn": ("cmn", "zh"),
+        "en-us": Base("en-us", "en-US"),
+        "en-gb": Base("gmw/en", "en-GB"),
+        "de": Base("de", "de"),
+        "fr": Base("fr", "fr", words_per_minute=145),  # else up to 31 characters a second
+        "es": Base("es", "es"),
+        "it": Base("it", "it"),
+        "pt-br": Base("pt-br", "pt-BR"),
+        "nl": Base("nl", "nl"),
+        "pl": Base("pl", "pl"),
+        "ru": Base("ru", "ru"),
+        "cmn": Base("cmn", "zh"),
     }
 )
-"""Our name -> (name that ``espeak_SetVoiceByName`` accepts, BCP 47 tag)."""
+"""What we call them -> what the library calls them."""
 
 FORMANT_VARIANTS: Final = ("", "f3", "m3", "f2", "m7")
 """Speakers by formant shifts and pitch; the first is the voice as it is."""
 
-KLATT_VARIANTS: Final = ("klatt", "klatt2", "klatt3", "klatt5")
+KLATT_VARIANTS: Final = ("klatt", "klatt2", "klatt3", "klatt4", "klatt5")
 """Glottal sources of the Klatt synthesiser.
 
-``klatt4`` is left out because it clips at full scale, ``klatt6`` because it takes its noise from
-C's ``rand``, which belongs to the whole process.
+``klatt6`` is left out: it takes its noise from C's ``rand``, which belongs to the whole process.
 """
+
+FORMANT_VOLUME: Final = 100
+KLATT_VOLUME: Final = 60
+"""Out of the library's default of 100, at which ``klatt4`` and ``klatt5`` clip."""
 
 # speak_lib.h: espeak_AUDIO_OUTPUT, espeak_POSITION_TYPE, espeakINITIALIZE_*, espeakCHARS_*.
 _SYNCHRONOUS: Final = 2
 _DONT_EXIT: Final = 0x8000
 _UTF8_WITH_END_PAUSE: Final = 1 | 0x1000
-_RATE, _PITCH, _RANGE = 1, 3, 4
-_DEFAULTS: Final = {_RATE: 175, _PITCH: 50, _RANGE: 50}
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+
+_MIDDLE: Final = 50
+"""Default of pitch and pitch range, which go from 0 to 100."""
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -96,6 +117,7 @@ class Espeak:
         name: name of the system.
         family: synthesis method.
         variants: endings that a voice may have, as in ``en-us+f3``.
+        volume: 100 is the library's default.
 
     Raises:
         MissingExtra: ``espeakng-loader`` is not installed.
@@ -109,8 +131,9 @@ class Espeak:
         22050
     """
 
-    def __init__(self, *, name: str, family: str, variants: tuple[str, ...]) -> None:
+    def __init__(self, *, name: str, family: str, variants: tuple[str, ...], volume: int) -> None:
         self._files = _find_files()
+        self._volume = volume
         self._voices = dict(_voice_table(variants))
         self._check_voices(variants)
         self.info = SystemInfo(
@@ -125,7 +148,7 @@ class Espeak:
             notes="Engine GPL-3.0-or-later; its audio output is not covered by that licence.",
         )
         with _loaded(self._files) as library:
-            self._revision = _revision(library, self._files, [*self._voices])
+            self._revision = _revision(library, self._files, [*self._voices], volume)
 
     def voices(self) -> tuple[Voice, ...]:
         """Voices that can be asked for; the first is the default."""
@@ -145,7 +168,7 @@ class Espeak:
             raise unknown_voice(self, request)
         identifier, _ = self._voices[request.voice]
         with _loaded(self._files) as library:
-            pcm = _speak(library, identifier, request)
+            pcm = _speak(library, identifier, self._volume, request)
         return Clip(from_pcm16(np.frombuffer(pcm, dtype="<i2")), SAMPLE_RATE_HZ)
 
     def _check_voices(self, variants: tuple[str, ...]) -> None:
@@ -160,12 +183,14 @@ class Espeak:
 
 def formant() -> Espeak:
     """``espeak-formant``: harmonics shaped by formant peaks, eSpeak's own method."""
-    return Espeak(name="espeak-formant", family="formant", variants=FORMANT_VARIANTS)
+    return Espeak(
+        name="espeak-formant", family="formant", variants=FORMANT_VARIANTS, volume=FORMANT_VOLUME
+    )
 
 
 def klatt() -> Espeak:
     """``espeak-klatt``: a cascade-parallel formant filter after Klatt (JASA 67, 1980)."""
-    return Espeak(name="espeak-klatt", family="klatt", variants=KLATT_VARIANTS)
+    return Espeak(name="espeak-klatt", family="klatt", variants=KLATT_VARIANTS, volume=KLATT_VOLUME)
 
 
 def why_unavailable(system: str) -> str | None:
@@ -188,11 +213,11 @@ def _find_files() -> _Files:
 
 def _voice_table(variants: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, Voice]]]:
     """Our name -> eSpeak's name and the voice, language by language."""
-    for base, (identifier, language) in BASES.items():
+    for name, base in BASES.items():
         for variant in variants:
             ending = f"+{variant}" if variant else ""
-            voice = Voice(name=base + ending, language=language)
-            yield voice.name, (identifier + ending, voice)
+            voice = Voice(name=name + ending, language=base.language)
+            yield voice.name, (base.identifier + ending, voice)
 
 
 @contextmanager
@@ -247,15 +272,18 @@ def _initialize(library: Any, data: Path) -> None:
         )
 
 
-def _revision(library: Any, files: _Files, voices: list[str]) -> str:
+def _revision(library: Any, files: _Files, voices: list[str], volume: int) -> str:
     number = library.espeak_Info(None).decode()
     digest = hashlib.sha256(files.library.read_bytes()).hexdigest()
     loader = version("espeakng-loader")
-    options = stable_id("espeak", {"library": digest, "loader": loader, "voices": [*voices]})
+    options = stable_id(
+        "espeak",
+        {"library": digest, "loader": loader, "voices": [*voices], "volume": volume},
+    )
     return f"espeak/{ADAPTER_VERSION} espeak-ng/{number} {options[:8]}"
 
 
-def _speak(library: Any, identifier: str, request: SpeechRequest) -> bytes:
+def _speak(library: Any, identifier: str, volume: int, request: SpeechRequest) -> bytes:
     """16-bit samples of one text."""
     pieces: list[bytes] = []
 
@@ -271,6 +299,7 @@ def _speak(library: Any, identifier: str, request: SpeechRequest) -> bytes:
     library.espeak_SetSynthCallback(callback)
     _check(library.espeak_ng_SetRandSeed(seed), "seed", request)
     _check(library.espeak_SetVoiceByName(identifier.encode()), "voice", request)
+    _check(library.espeak_SetParameter(_VOLUME, volume, 0), "volume", request)
     for parameter, value in _parameters(request).items():
         _check(library.espeak_SetParameter(parameter, value, 0), "prosody", request)
     size = ctypes.c_size_t(len(text) + 1)
@@ -280,10 +309,14 @@ def _speak(library: Any, identifier: str, request: SpeechRequest) -> bytes:
 
 
 def _parameters(request: SpeechRequest) -> dict[int, int]:
-    """Words a minute, pitch and its range (both 0 to 100), around eSpeak's defaults."""
+    """Tempo, pitch and pitch range of this take."""
     prosody = draw_prosody(request.seed, voice=request.voice)
-    factors = {_RATE: prosody.tempo, _PITCH: prosody.pitch, _RANGE: prosody.pitch_range}
-    return {parameter: round(_DEFAULTS[parameter] * factors[parameter]) for parameter in factors}
+    base = BASES[request.voice.partition("+")[0]]
+    return {
+        _RATE: round(base.words_per_minute * prosody.tempo),
+        _PITCH: round(_MIDDLE * prosody.pitch),
+        _RANGE: round(_MIDDLE * prosody.pitch_range),
+    }
 
 
 def _check(code: int, what: str, request: SpeechRequest) -> None:

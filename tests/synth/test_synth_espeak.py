@@ -35,17 +35,19 @@ print(pcm_sha256(engine.synthesize(request)))
 """
 
 
-def checksum(engine: espeak.Espeak, **changes: object) -> str:
+def _checksum(engine: espeak.Espeak, **changes: object) -> str:
     return pcm_sha256(engine.synthesize(replace(REQUEST, **changes)))
 
 
 @pytest.fixture(scope="module")
 def formant() -> espeak.Espeak:
+    """One engine for all tests: none of them changes it."""
     return espeak.formant()
 
 
 @pytest.fixture(scope="module")
 def klatt() -> espeak.Espeak:
+    """As above, with the other method."""
     return espeak.klatt()
 
 
@@ -61,7 +63,7 @@ def test_same_bytes_as_a_fresh_process(method: str, voice: str) -> None:
 
     fresh = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    assert fresh == checksum(engine, voice=voice)
+    assert fresh == _checksum(engine, voice=voice)
 
 
 def test_order_and_repetition_do_not_matter(formant: espeak.Espeak, klatt: espeak.Espeak) -> None:
@@ -72,8 +74,8 @@ def test_order_and_repetition_do_not_matter(formant: espeak.Espeak, klatt: espea
         for engine, voice in [(formant, "en-us+f2"), (klatt, "de+klatt"), (formant, "fr")]
     ]
 
-    forwards = [checksum(engine, voice=voice, text=text) for engine, voice, text in jobs]
-    backwards = [checksum(engine, voice=voice, text=text) for engine, voice, text in jobs[::-1]]
+    forwards = [_checksum(engine, voice=voice, text=text) for engine, voice, text in jobs]
+    backwards = [_checksum(engine, voice=voice, text=text) for engine, voice, text in jobs[::-1]]
 
     assert forwards == backwards[::-1]
     assert len(set(forwards)) == len(jobs)
@@ -81,8 +83,8 @@ def test_order_and_repetition_do_not_matter(formant: espeak.Espeak, klatt: espea
 
 def test_threads_take_turns(formant: espeak.Espeak) -> None:
     """The library is not thread-safe; four threads still get the bytes of one."""
-    expected, found = checksum(formant), []
-    threads = [threading.Thread(target=lambda: found.append(checksum(formant))) for _ in range(4)]
+    expected, found = _checksum(formant), []
+    threads = [threading.Thread(target=lambda: found.append(_checksum(formant))) for _ in range(4)]
 
     for thread in threads:
         thread.start()
@@ -117,7 +119,7 @@ def test_a_voice_that_the_library_refuses_is_rejected(
 def test_every_voice_sounds_different(formant: espeak.Espeak, klatt: espeak.Espeak) -> None:
     """No voice is another one by a second name."""
     sounds = {
-        checksum(engine, voice=voice.name, text="Hello, hello.")
+        _checksum(engine, voice=voice.name, text="Hello, hello.")
         for engine in (formant, klatt)
         for voice in engine.voices()
     }
@@ -127,15 +129,13 @@ def test_every_voice_sounds_different(formant: espeak.Espeak, klatt: espeak.Espe
 
 def test_seed_is_the_take(formant: espeak.Espeak) -> None:
     """Another seed is another reading of the sentence; the same seed the same one."""
-    takes = [checksum(formant, seed=seed) for seed in (0, 1, 2**32 - 1, 0, 1, 2**32 - 1)]
+    takes = [_checksum(formant, seed=seed) for seed in (0, 1, 2**32 - 1, 0, 1, 2**32 - 1)]
 
     assert takes[:3] == takes[3:]
     assert len(set(takes)) == 3
 
 
-def test_chance_of_the_process_is_left_alone(
-    formant: espeak.Espeak, klatt: espeak.Espeak
-) -> None:
+def test_chance_of_the_process_is_left_alone(formant: espeak.Espeak, klatt: espeak.Espeak) -> None:
     """No voice draws from C's ``rand``, which other code shares, nor from numpy's global state."""
     if sys.platform == "win32":
         pytest.skip("C libraries of Windows do not share one rand")
@@ -156,10 +156,10 @@ def test_text_is_read_as_text(formant: espeak.Espeak) -> None:
     """Mark-up, phoneme brackets and NUL are read out or skipped; nothing is cut off or obeyed."""
     whole = formant.synthesize(replace(REQUEST, text="before\0after and on and on and on"))
     start = formant.synthesize(replace(REQUEST, text="before"))
-    plain = checksum(formant, text="emphasis hello emphasis")
+    plain = _checksum(formant, text="emphasis hello emphasis")
 
     assert whole.duration_s > 2 * start.duration_s
-    assert plain != checksum(formant, text="<emphasis>hello</emphasis>")
+    assert plain != _checksum(formant, text="<emphasis>hello</emphasis>")
 
 
 def test_a_library_held_by_others_is_refused(formant: espeak.Espeak) -> None:
@@ -169,11 +169,11 @@ def test_a_library_held_by_others_is_refused(formant: espeak.Espeak) -> None:
     held = ctypes.CDLL(str(formant._files.library))
     try:
         with pytest.raises(MosdataError, match="process of its own"):
-            checksum(formant)
+            _checksum(formant)
     finally:
         espeak._unload(held)
 
-    assert checksum(formant) == checksum(espeak.formant())
+    assert _checksum(formant) == _checksum(espeak.formant())
 
 
 def test_no_memory_is_lost(formant: espeak.Espeak) -> None:
