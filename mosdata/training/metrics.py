@@ -99,7 +99,7 @@ def utterance_metrics(truth: ArrayLike, predicted: ArrayLike, /) -> dict[str, fl
 
     Example:
         >>> round(utterance_metrics([1.0, 2.0, 4.0], [1.0, 2.5, 3.0])["lcc"], 6)
-        0.953821
+        0.891042
     """
     return {name: metric(truth, predicted) for name, metric in METRICS.items()}
 
