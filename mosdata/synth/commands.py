@@ -97,7 +97,7 @@ FLITE_DIPHONE: Final = Method(
     voices={"kal16": "en-US", "kal": "en-US"},
     sample_rate_hz=16_000,
     arguments=_flite,
-    get_it="apt-get install flite, or brew install flite",
+    get_it="apt-get install flite",
     source_url="http://cmuflite.org",
 )
 FLITE_CLUSTERGEN: Final = Method(
@@ -107,7 +107,7 @@ FLITE_CLUSTERGEN: Final = Method(
     voices={"slt": "en-US", "rms": "en-US", "awb": "en-GB"},
     sample_rate_hz=16_000,
     arguments=_flite,
-    get_it="apt-get install flite, or brew install flite",
+    get_it="apt-get install flite",
     source_url="http://cmuflite.org",
 )
 FESTIVAL_DIPHONE: Final = Method(
@@ -154,7 +154,7 @@ class CommandEngine:
             name=method.system,
             family=method.family,
             sample_rate_hz=method.sample_rate_hz,
-            languages=("en-US",),
+            languages=("en",),
             license="MIT-Festival",
             output_terms="open",
             seconds_per_char=0.065,

@@ -140,7 +140,7 @@ class Espeak:
             name=name,
             family=family,
             sample_rate_hz=SAMPLE_RATE_HZ,
-            languages=tuple(dict.fromkeys(v.language for _, v in self._voices.values())),
+            languages=tuple(dict.fromkeys(b.language.partition("-")[0] for b in BASES.values())),
             license=NO_ENGINE_TERMS,
             output_terms="open",
             seconds_per_char=0.06,

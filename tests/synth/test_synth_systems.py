@@ -260,3 +260,19 @@ def test_the_table_is_read_only() -> None:
     """Nobody changes another one's table by accident."""
     with pytest.raises(TypeError):
         systems.SYSTEMS["mine"] = "x:y"  # type: ignore[index]  # the point of the test
+
+
+def test_the_page_tells_the_truth(engines: dict[str, Synthesizer]) -> None:
+    """Every system is in docs/systems.md, with its rate, its voices and its licence."""
+    page = (Path(__file__).parents[2] / "docs" / "systems.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name in SYSTEMS:
+        (row,) = [row for row in rows if f"`{name}`" in row.split("|")[1]][:1]
+        if name in engines:
+            info = engines[name].info
+            endings = {part for v in engines[name].voices() for part in v.name.split("+")}
+
+            assert row.split("|")[3].strip() == str(info.sample_rate_hz), name
+            assert f"`{info.license}` | `{info.output_terms}`" in page, name
+            if "+" not in info.family and not name.startswith("espeak-klatt"):
+                assert all(f"{ending}`" in row for ending in endings), name
