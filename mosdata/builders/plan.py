@@ -24,6 +24,7 @@ from mosdata.manifests.durable import sync_file, write_json
 from mosdata.manifests.ids import canonical_json
 
 PLAN_VERSION: Final = 1
+PLAN_NAME: Final = "plan.json"
 RECORDS_SCHEMA: Final = pa.schema(
     [("id", pa.string()), ("split", pa.string()), ("group", pa.string()), ("payload", pa.string())]
 )
@@ -80,16 +81,21 @@ def write_plan(folder: Path, stage: Stage, *, records_per_shard: int) -> Plan:
         raise UsageError("The plan is empty: there is nothing to make.")
     sync_file(path)
     plan = Plan(plan_id=digest.plan_id(), spec=stage.spec, shards=tuple(shards))
+    save_plan(folder, plan)
+    return plan
+
+
+def save_plan(folder: Path, plan: Plan) -> None:
+    """Write ``plan.json``; the records are in ``plan.parquet`` already."""
     write_json(
-        folder / "plan.json",
+        folder / PLAN_NAME,
         {
             "plan_version": PLAN_VERSION,
             "plan_id": plan.plan_id,
             "spec": asdict(plan.spec),
-            "shards": [[s.key, s.split, s.group, s.num_records] for s in shards],
+            "shards": [[s.key, s.split, s.group, s.num_records] for s in plan.shards],
         },
     )
-    return plan
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -98,7 +104,7 @@ def read_plan(folder: Path) -> Plan | None:
     Raises:
         DamagedDataset: ``plan.json`` is not ours.
     """
-    path = folder / "plan.json"
+    path = folder / PLAN_NAME
     if not path.is_file():
         return None
     try:

@@ -54,16 +54,18 @@ def save_receipt(folder: Path, shard: Shard, receipt: Receipt) -> bool:
 
 
 def load_receipt(folder: Path, shard: Shard) -> Receipt | None:
-    """The receipt of a shard, or None where it is not done."""
+    """The receipt of a shard, or None where it is not done or its receipt is damaged."""
     path = receipt_path(folder, shard)
     if not path.is_file():
         return None
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if values["shard_key"] != shard.key:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values["content_sum"] = int(values["content_sum"], 16)
+        values["rejections"] = tuple(Rejection(**entry) for entry in values["rejections"])
+        receipt = Receipt(**values)
+    except (KeyError, TypeError, ValueError):
         return None
-    values["content_sum"] = int(values["content_sum"], 16)
-    values["rejections"] = tuple(Rejection(**entry) for entry in values["rejections"])
-    return Receipt(**values)
+    return receipt if receipt.shard_key == shard.key else None
 
 
 def load_receipts(folder: Path, plan: Plan) -> dict[int, Receipt]:
@@ -72,16 +74,21 @@ def load_receipts(folder: Path, plan: Plan) -> dict[int, Receipt]:
     return {index: receipt for index, receipt in found if receipt is not None}
 
 
+def is_there(folder: Path, receipt: Receipt) -> bool:
+    """Whether the file of a receipt exists and has its size; a quick look before a run."""
+    if receipt.file is None:
+        return True
+    path = folder / receipt.file
+    return path.is_file() and path.stat().st_size == receipt.num_bytes
+
+
 def is_intact(folder: Path, receipt: Receipt) -> bool:
     """Whether the file of a receipt is there and is what was written."""
     if receipt.file is None:
         return True
-    path = folder / receipt.file
-    if not path.is_file() or path.stat().st_size != receipt.num_bytes:
-        return False
-    return sha256_file(path) == receipt.sha256
+    return is_there(folder, receipt) and sha256_file(folder / receipt.file) == receipt.sha256
 
 
 def drop_receipt(folder: Path, shard: Shard) -> None:
-    """Forget a shard whose file is damaged, so that it is made again."""
+    """Forget a shard whose file or receipt is damaged, so that it is made again."""
     receipt_path(folder, shard).unlink(missing_ok=True)

@@ -12,21 +12,23 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from mosdata.builders.commit import commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution, execute
-from mosdata.builders.plan import Plan, plan_id_of, read_plan, write_plan
+from mosdata.builders.plan import Plan, plan_id_of, read_plan, save_plan, write_plan
 from mosdata.builders.receipts import (
     Receipt,
     drop_receipt,
     is_intact,
+    is_there,
     load_receipt,
     load_receipts,
     receipt_path,
 )
+from mosdata.builders.shard import FULL_DISK, full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
 from mosdata.errors import BuildFailed, DamagedDataset, NotEnoughSpace, OutputConflict
 from mosdata.manifests.ids import JSON
@@ -98,10 +100,12 @@ def run_stage(
         return complete
     run = run_folder(out)
     check_run_folder(run)
-    with run_lock(run):
+    with full_disk_explained(run), run_lock(run):
+        if (complete := _complete(stage, out)) is not None:  # another process was faster
+            return complete
         plan = open_plan(run, stage, records_per_shard)
         check_space(out.parent, stage.estimate().num_bytes)
-        resumed = len(load_receipts(run, plan))
+        resumed = resume(run, plan)
         receipts = finish_shards(
             run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
         )
@@ -124,9 +128,9 @@ def run_ratings(
     """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
     started = time.monotonic()
     run = run_folder(out) / f"ratings-{name}"
-    with run_lock(run):
+    with full_disk_explained(run), run_lock(run):
         plan = open_plan(run, stage, RECORDS_PER_SHARD)
-        resumed = len(load_receipts(run, plan))
+        resumed = resume(run, plan)
         receipts = finish_shards(
             run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
         )
@@ -168,6 +172,11 @@ def _complete(stage: Stage, out: Path) -> Outcome | None:
             "choose another --out."
         )
     if not (out / MANIFEST_NAME).is_file():
+        if out.resolve() == Path.cwd():
+            raise OutputConflict(
+                f"{out} is the folder you are in, which cannot be put into place as a whole; "
+                "choose another --out."
+            )
         return None
     try:
         dataset = open_dataset(out)
@@ -205,12 +214,30 @@ def open_plan(run: Path, stage: Stage, records_per_shard: int) -> Plan:
     if existing is None:
         return write_plan(run, stage, records_per_shard=records_per_shard)
     if existing.plan_id == plan_id_of(stage):
-        return existing
+        return _with_inputs_of(stage, run, existing)
     before = {"stage": existing.spec.name, "config": existing.spec.config}
     raise OutputConflict(
         f"{run} holds an unfinished run of something else ({_difference(before, stage)}). "
         "Finish that one with its own command, remove the folder, or choose another --out."
     )
+
+
+def _with_inputs_of(stage: Stage, run: Path, plan: Plan) -> Plan:
+    """The plan as it is, with inputs that have moved since it was written at their new place."""
+    if plan.spec.inputs == stage.spec.inputs:
+        return plan
+    moved = replace(plan, spec=stage.spec)
+    save_plan(run, moved)
+    return moved
+
+
+def resume(run: Path, plan: Plan) -> int:
+    """How many shards an earlier run left; receipts without a file count for nothing, and go."""
+    for shard in plan.shards:
+        receipt = load_receipt(run, shard)
+        if receipt is None or not is_there(run, receipt):
+            drop_receipt(run, shard)
+    return len(load_receipts(run, plan))
 
 
 def check_run_folder(run: Path) -> None:
@@ -236,9 +263,16 @@ def run_lock(run: Path) -> Iterator[None]:
     """Let one driver at a time into a run folder; the lock goes when its process does.
 
     Raises:
-        OutputConflict: another process is at it.
+        OutputConflict: another process is at it, or the folder cannot be made.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise
+        raise OutputConflict(
+            f"{run} cannot be made: {error.strerror}. Choose another --out."
+        ) from error
     with (run / "lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Final, Self, cast
 
 import pyarrow as pa
 
-from mosdata.builders.plan import Plan, Shard, read_plan, read_records
+from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan, read_records
 from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
 from mosdata.builders.stage import Bench, Record, StageSpec, open_bench
 from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, UsageError
@@ -23,6 +24,8 @@ from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
+
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 MAX_STRIKES: Final = 2
 """A record that was being made this often when its worker died is quarantined."""
@@ -39,33 +42,60 @@ def run_shard(folder: str, index: int) -> None:
         NotEnoughSpace: the disk is full; what was begun is removed.
     """
     run = Path(folder)
-    plan = _plan(folder)
+    stamp = _stamp(run)
+    plan = _plan(run, stamp)
     shard = plan.shards[index]
     if load_receipt(run, shard) is not None:
         return
+    with full_disk_explained(run):
+        receipt = _make(run, shard, plan.spec, _bench(run, stamp))
+        if not save_receipt(run, shard, receipt) and receipt.file:
+            (run / receipt.file).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_explained(run: Path) -> Iterator[None]:
+    """Say in words that the disk is full.
+
+    Raises:
+        NotEnoughSpace: in place of the error of the operating system.
+    """
     try:
-        receipt = _make(run, shard, plan.spec, _bench(folder, plan.plan_id))
+        yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NotEnoughSpace(_no_space(run)) from error
-        raise
-    if not save_receipt(run, shard, receipt) and receipt.file:
-        (run / receipt.file).unlink(missing_ok=True)
+        if error.errno not in FULL_DISK:
+            raise
+        raise NotEnoughSpace(
+            f"The disk that holds {run} is full. What is finished is safe: free some space, "
+            "or move both folders to a larger disk, and run the same command again."
+        ) from error
+
+
+def _stamp(run: Path) -> tuple[int, int]:
+    """What tells this plan from another that was or will be in the same folder.
+
+    Raises:
+        NothingFound: no plan there.
+    """
+    try:
+        found = (run / PLAN_NAME).stat()
+    except FileNotFoundError as error:
+        raise NothingFound(f"{run} holds no plan; start with 'mosdata build'.") from error
+    return found.st_ino, found.st_mtime_ns
 
 
 @lru_cache(maxsize=1)
-def _plan(folder: str) -> Plan:
-    plan = read_plan(Path(folder))
-    if plan is None:
-        raise NothingFound(f"{folder} holds no plan; start with 'mosdata build'.")
+def _plan(run: Path, stamp: tuple[int, int]) -> Plan:
+    del stamp
+    plan = read_plan(run)
+    assert plan is not None, "the stamp says that it exists"
     return plan
 
 
 @lru_cache(maxsize=1)
-def _bench(folder: str, plan_id: str) -> Bench:
+def _bench(run: Path, stamp: tuple[int, int]) -> Bench:
     """Engines and models are loaded once per worker process and plan."""
-    del plan_id
-    return open_bench(_plan(folder).spec)
+    return open_bench(_plan(run, stamp).spec)
 
 
 @dataclass(slots=True)
@@ -119,7 +149,7 @@ def _rows(
         except UsageError:
             raise
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL_DISK:
                 raise
             tally.rejections.append(_unexpected(shard, record, error))
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is one record's fate
@@ -250,10 +280,3 @@ def load_strikes(run: Path, shard: Shard) -> dict[str, int]:
 
 def _strikes_path(run: Path, shard: Shard) -> Path:
     return run / "wip" / f"{shard.index:06d}.strikes.json"
-
-
-def _no_space(run: Path) -> str:
-    return (
-        f"The disk that holds {run} is full. What is finished is safe: free some space, "
-        "or move both folders to a larger disk, and run the same command again."
-    )

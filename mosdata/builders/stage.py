@@ -120,4 +120,5 @@ def spec_from_json(values: Mapping[str, Any]) -> StageSpec:
 
 def run_folder(out: Path) -> Path:
     """Where the run that makes ``out`` keeps its state: ``OUT.run`` beside it."""
-    return out.with_name(f"{out.name}.run")
+    named = out.resolve() if out.name in ("", "..") else out  # "." has no name of its own
+    return named.with_name(f"{named.name}.run")

@@ -1,0 +1,140 @@
+"""Engines that misbehave, and a short way to run a stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+USERS_ENGINES = '''
+"""Engines of a user: all of them are Tone, with one fault each."""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mosdata.errors import RecordRejected
+from mosdata.synth.tone import Tone
+
+POISON = "chicken"
+
+
+class Slow(Tone):
+    """Takes its time."""
+
+    info = replace(Tone.info, name="users-slow")
+
+    def synthesize(self, request):
+        time.sleep(0.05)
+        return super().synthesize(request)
+
+
+class Killer(Tone):
+    """One text takes the whole process with it."""
+
+    info = replace(Tone.info, name="users-killer")
+
+    def synthesize(self, request):
+        if POISON in request.text:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().synthesize(request)
+
+
+class GpuKiller(Killer):
+    """The same on a GPU; leaves a file for every process that loads it."""
+
+    info = replace(Tone.info, name="users-gpu", needs_gpu=True)
+
+    def __init__(self):
+        folder = os.environ.get("USERS_LOADS")
+        if folder:
+            Path(folder, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+
+
+class GpuTone(GpuKiller):
+    """Loaded on a GPU, and well behaved."""
+
+    info = replace(Tone.info, name="users-gpu-tone", needs_gpu=True)
+    synthesize = Tone.synthesize
+
+
+class Raiser(Tone):
+    """One text raises something of its own."""
+
+    info = replace(Tone.info, name="users-raiser")
+
+    def synthesize(self, request):
+        if POISON in request.text:
+            raise LookupError("no phone for chicken")
+        return super().synthesize(request)
+
+
+class Mute(Tone):
+    """Says nothing until a file appears."""
+
+    info = replace(Tone.info, name="users-mute")
+
+    def synthesize(self, request):
+        if not Path(os.environ["USERS_VOICE"]).exists():
+            raise RecordRejected("lost_voice", "The voice is gone.")
+        return super().synthesize(request)
+
+
+def fails_in_workers():
+    """Loads in the driver, which plans, and not in a worker."""
+    if "mosdata.builders.worker" in getattr(sys.modules["__main__"].__spec__, "name", ""):
+        raise OSError("the weights are not on this machine")
+    engine = Tone()
+    engine.info = replace(Tone.info, name="users-absent")
+    return engine
+'''
+
+
+@pytest.fixture(scope="session")
+def engines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``users_engines.py``, as it would lie on somebody's PYTHONPATH."""
+    folder = tmp_path_factory.mktemp("engines")
+    (folder / "users_engines.py").write_text(USERS_ENGINES)
+    return folder
+
+
+@pytest.fixture
+def engines(engines_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, importable in this process and in the workers that it starts."""
+    monkeypatch.syspath_prepend(str(engines_folder))
+    return engines_folder
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Any]:
+    """Run a stage in this process unless told otherwise; small shards, so that there are many."""
+    from mosdata.builders.executors import Execution
+    from mosdata.builders.run import run_stage
+
+    def run_here(
+        stage: Any, out: Path, *, executor: str = "serial", workers: int | None = None, **how: Any
+    ) -> Any:
+        execution = Execution(executor=executor, workers=workers)
+        return run_stage(stage, out, execution=execution, **{"records_per_shard": 2, **how})
+
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def checksums() -> Callable[[Path], dict[str, str]]:
+    """Checksums of all files below a folder, by relative path."""
+
+    def of(folder: Path) -> dict[str, str]:
+        return {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    return of
