@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosdata.cli.options import AsJson, Out
+from mosdata.cli.options import WORKSPACE, AsJson, Out
+
+if TYPE_CHECKING:
+    from mosdata.manifests.store import Dataset
+    from mosdata.training.assess import Assessment
 
 
 def evaluate(
@@ -19,6 +23,76 @@ def evaluate(
         typer.Option(help="Dataset to judge. Default: the one that the judge was trained on."),
     ] = None,
     out: Out = None,
+    open_report: Annotated[
+        bool, typer.Option("--open", help="Open the report in a browser at the end.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a judge: metrics with intervals, baselines, and a report for the browser."""
+    """Judge a judge: metrics with intervals, baselines, and a report for the browser.
+
+    Writes predictions.parquet, metrics.json and report.html.
+    """
+    from mosdata.cli import console
+    from mosdata.cli.found import judge_or_newest
+    from mosdata.training.assess import assess
+
+    run = judge_or_newest(judge)
+    target = _dataset_of(run, dataset)
+    found = assess(run, target, out=out)
+    _show(found)
+    report = found.report.resolve()
+    console.say(f"Report: {report.as_uri()}")
+    console.result(found.evaluation.to_json(), as_json=as_json, plain=found.report)
+    if open_report:
+        typer.launch(str(report))
+
+
+def _dataset_of(run: Path, folder: Path | None) -> Dataset:
+    """The dataset that was named, or the one under ``./out`` that the judge learned from."""
+    from mosdata.cli import console
+    from mosdata.errors import NothingFound
+    from mosdata.manifests.store import find_datasets, open_dataset
+    from mosdata.training.checkpoint import read_run
+
+    if folder is not None:
+        return open_dataset(folder)
+    _, card = read_run(run)
+    for dataset in find_datasets(WORKSPACE):
+        if dataset.content_id == card.content_id:
+            console.say(f"Taking the dataset it was trained on: {dataset.folder}")
+            return dataset
+    raise NothingFound(
+        f"The dataset that {run} was trained on (id {card.dataset_id[:8]}) is not under "
+        f"./{WORKSPACE}. Name it: mosdata evaluate {run} --dataset FOLDER"
+    )
+
+
+def _show(found: Assessment) -> None:
+    from mosdata.cli import console
+
+    split = found.evaluation.headline
+    if split is None:
+        console.say("There was nothing to judge.")
+        return
+    rows = [
+        [level, name.upper(), _value(measure.value), _interval(measure)]
+        for level, part in (("utterance", split.utterance), ("system", split.system))
+        for name, measure in part.metrics.items()
+        if name in ("mse", "lcc", "srcc", "ktau") and measure.value is not None
+    ]
+    if rows:
+        title = f"{found.evaluation.target} on the {found.evaluation.headline_split} split"
+        console.table(title, ["level", "metric", "value", "95 % interval"], rows)
+    for sentence in split.verdict:
+        console.say(sentence)
+    for remark in (*found.evaluation.notes, *split.notes):
+        console.note(remark)
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(measure: object) -> str:
+    low, high = getattr(measure, "low", None), getattr(measure, "high", None)
+    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"

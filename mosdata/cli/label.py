@@ -77,8 +77,7 @@ def _compute(target: Dataset, config: object, execution: object, *, as_json: boo
             stage, target.folder, name=stage.name, execution=execution, on_progress=show
         )
     wanted = next(iter(stage.metrics.values())).info
-    first = next(iter(wanted.dimensions))
-    target_name = wanted.kind if len(wanted.dimensions) == 1 else f"{wanted.kind}.{first}"
+    target_name = f"{wanted.kind}.{next(iter(wanted.dimensions))}"
     console.summary(outcome, made="scores", next_step=f"mosdata train moe --target {target_name}")
     value = {
         "folder": str(target.folder),

@@ -90,14 +90,9 @@ def _show(summary: TrainSummary) -> None:
 
 
 def _stage_row(stage: dict[str, Any]) -> list[object]:
-    found = stage.get("validation") or {}
-    values = [f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float)]
-    return [
-        str(stage.get("name", "")),
-        stage.get("epochs", 0),
-        stage.get("best_epoch", 0),
-        ", ".join(values) or "-",
-    ]
+    names = {"validation_lcc": "LCC", "validation_mse": "MSE", "validation_accuracy": "accuracy"}
+    values = [f"{name} {stage[key]:.3f}" for key, name in names.items() if stage.get(key)]
+    return [stage["stage"], stage["epochs"], stage["best_epoch"], ", ".join(values) or "-"]
 
 
 @contextmanager

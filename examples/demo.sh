@@ -1,0 +1,16 @@
+#!/bin/sh
+# The main job, from a text file to a judged model, with no model hub and no root.
+# Every line that begins with '+' is a command you could have typed. Run it again: nothing is
+# done twice.
+set -eu
+
+say() { printf '\n+ %s\n' "$*" >&2; "$@"; }
+
+metrics=dnsmos.p808
+if python -c 'import pesq' 2>/dev/null; then metrics=$metrics,pesq; fi
+
+say mosdata build --transcripts examples/transcripts.txt --split 6:2:2
+say mosdata corrupt --level 0.2:0.8:0.2
+say mosdata label --metrics "$metrics"
+say mosdata train moe --target dnsmos.p808
+say mosdata evaluate
