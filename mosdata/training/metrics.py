@@ -64,7 +64,7 @@ def ktau(truth: ArrayLike, predicted: ArrayLike, /) -> float:
     from scipy.stats import kendalltau
 
     true, pred = pair(truth, predicted)
-    return math.nan if no_correlation(true, pred) else float(kendalltau(true, pred).statistic)
+    return math.nan if no_correlation(true, pred) else float(kendalltau(true, pred)[0])
 
 
 def ccc(truth: ArrayLike, predicted: ArrayLike, /) -> float:

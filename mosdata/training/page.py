@@ -123,6 +123,16 @@ def measured(measure: Measure | None, *, digits: int = 3) -> Html:
     return tag("span", parts, **({"title": measure.reason} if measure.reason else {}))
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things in words.
+
+    Example:
+        >>> counted(1, "clip"), counted(2, "clip")
+        ('1 clip', '2 clips')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def audio(data: bytes) -> Html:
     """A FLAC clip that the page plays without a file beside it."""
     source = "data:audio/flac;base64," + base64.b64encode(data).decode()

@@ -22,6 +22,9 @@ MAX_NAMED: Final = 24
 
 MAX_LADDERS: Final = 12
 
+MAX_LABEL: Final = 30
+"""Letters of a name that is drawn; tables show it whole."""
+
 MAX_LEVEL_LABELS: Final = 5
 """Column labels of a heat map that fit side by side; more are slanted."""
 
@@ -45,7 +48,9 @@ def utterance_scatter(rows: Sequence[Prediction], *, target: str) -> str:
         for number, system in enumerate(systems):
             mine = [_values(row) for row in points if row.system == system]
             true, pred = zip(*mine, strict=True)
-            axes.scatter(true, pred, s=9, alpha=0.55, linewidths=0, label=system, **_look(number))
+            axes.scatter(
+                true, pred, s=9, alpha=0.55, linewidths=0, label=short(system), **_look(number)
+            )
         axes.set(xlabel=f"target ({target})", ylabel="prediction", anchor="N")
         if 1 < len(systems) <= MAX_NAMED:
             figure.legend(loc="outside lower center", ncols=3, markerscale=1.8)
@@ -69,7 +74,7 @@ def system_scatter(rows: Sequence[SystemRow], *, target: str) -> str:
         for row, height in zip(named, heights, strict=True):
             start, end = (row.mean_true or 0, row.mean_pred or 0), (1.02, height)
             axes.annotate(
-                row.system, xy=start, xytext=end, textcoords=axes.get_yaxis_transform(),
+                short(row.system), xy=start, xytext=end, textcoords=axes.get_yaxis_transform(),
                 va="center", fontsize=7.5, annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.7, "shrinkB": 4},
             )  # fmt: skip
@@ -78,6 +83,11 @@ def system_scatter(rows: Sequence[SystemRow], *, target: str) -> str:
             f"{row.system} {row.mean_true:.2f}, {row.mean_pred:.2f}" for row in named
         )
         return finish(figure, name="systems", alt=alt)
+
+
+def short(name: str) -> str:
+    """A name that leaves room for the figure."""
+    return name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…"
 
 
 def spread(heights: Sequence[float], low: float, high: float, gap: float) -> list[float]:
@@ -120,15 +130,15 @@ def residual_histogram(rows: Sequence[Prediction]) -> str:
 def ladders(cells: Sequence[Cell], *, target: str) -> str:
     """Mean target and mean prediction against level, a panel per corruption."""
     names = drawn_corruptions(cells)
-    columns = min(4, max(2, len(names)))
+    columns = 4
     lines = math.ceil(len(names) / columns)
-    with drawing(11.4 * columns / 4, 0.5 + 2.2 * lines) as figure:
+    with drawing(11.4, 0.6 + 2.1 * lines) as figure:
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
         for panel, name in zip(panels.flat, names, strict=False):
             steps = ladder_steps(cells, name)
             _band(panel, steps, "mean_true", color=INK, dashes=(0, (4, 2)), label="target")
             _band(panel, steps, "mean_pred", color=SERIES[0], dashes="-", label="prediction")
-            panel.set_title(name, loc="left")
+            panel.set_title(short(name), loc="left")
         for panel in panels.flat[len(names) :]:
             panel.set_visible(False)
         for panel in panels.flat[max(0, len(names) - columns) : len(names)]:
@@ -211,7 +221,7 @@ def _heat_map(
 ) -> str:
     from matplotlib.patches import Rectangle
 
-    with drawing(5.6, 1.3 + 0.27 * len(rows)) as figure:
+    with drawing(5.6, 1.3 + min(0.27 * len(rows), 5.6)) as figure:
         axes = figure.add_subplot()
         for y, line in enumerate(shares):
             for x, share in enumerate(line):
@@ -226,12 +236,13 @@ def _heat_map(
                         color=color,
                     )  # fmt: skip
         axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), xlabel=x_label, ylabel=y_label)
-        axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+        named = [short(column) for column in columns] if len(columns) <= MAX_NAMED else []
+        axes.set_xticks(np.arange(len(named)) + 0.5, named)
         if len(columns) > MAX_LEVEL_LABELS:
             axes.tick_params(axis="x", rotation=35, rotation_mode="anchor")
             for label in axes.get_xticklabels():
                 label.set_ha("right")
-        axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [short(row) for row in rows])
         axes.tick_params(length=0)
         axes.grid(visible=False)
         return finish(figure, name=name, alt=alt)

@@ -22,6 +22,7 @@ from mosdata.training.page import (
     Content,
     Html,
     bullets,
+    counted,
     json_block,
     measured,
     number,
@@ -73,7 +74,10 @@ def write_report(
     body = [
         _header(evaluation, facts or {}, parts),
         tag("main", [_first_screen(evaluation), *(part for _, _, part in parts)]),
-        tag("footer", "Written by mosdata. Point at a number for what is behind it."),
+        tag(
+            "footer",
+            "Written by mosdata. The exact values are in metrics.json, and inside this page.",
+        ),
         json_block("metrics", evaluation.to_json()),
     ]
     write_text(path, page(f"Judge of {evaluation.target}", *body))
@@ -121,7 +125,7 @@ def _header(
         counts = split.counts
         listed["judged on"] = (
             f"{evaluation.headline_split}: {counts.scored} of {counts.clips} clips, "
-            f"{counts.systems} systems, {counts.sentences} sentences"
+            f"{counted(counts.systems, 'system')}, {counted(counts.sentences, 'sentence')}"
         )
     terms = [tag("div", [tag("dt", name), tag("dd", fact)]) for name, fact in listed.items()]
     links = [tag("a", name, href=f"#{anchor}") for anchor, name, _ in parts]
@@ -154,17 +158,17 @@ def _tiles(split: SplitEvaluation) -> list[Html]:
     chance = (f"always “{classes.majority_class}”", classes.chance_majority) if classes else None
     clips, systems = split.utterance, split.system
     return [
-        _tile("Utterance SRCC", clips.metrics["srcc"], _strongest(split, "srcc"), "clips"),
-        _tile("Utterance MSE", clips.metrics["mse"], _strongest(split, "mse"), "clips"),
+        _tile("Utterance SRCC", clips.metrics["srcc"], _strongest(split, "srcc"), "clip"),
+        _tile("Utterance MSE", clips.metrics["mse"], _strongest(split, "mse"), "clip"),
         _tile(
             "SRCC within systems",
             split.within_system.metrics["srcc"],
             ("clips of a system not told apart", 0.0),
-            "systems",
+            "system",
         ),
-        _tile("System SRCC", systems.metrics["srcc"], None, "systems"),
-        _tile("System MSE", systems.metrics["mse"], None, "systems"),
-        _tile("Synthesizer accuracy", accuracy, chance, "clips"),
+        _tile("System SRCC", systems.metrics["srcc"], None, "system"),
+        _tile("System MSE", systems.metrics["mse"], None, "system"),
+        _tile("Synthesizer accuracy", accuracy, chance, "clip"),
     ]
 
 
@@ -191,7 +195,7 @@ def _tile(title: str, measure: Measure | None, rival: Rival | None, unit: str) -
         )
         body = [
             _range(measure, rival),
-            tag("p", [interval, f"; {measure.n} {unit}"], class_="aside"),
+            tag("p", [interval, f"; {counted(measure.n, unit)}"], class_="aside"),
             tag("p", _against(rival), class_="aside") if rival else "",
         ]
     value = measured(Measure(value=measure.value, n=measure.n)) if measure else measured(None)

@@ -65,7 +65,7 @@ class Resamples:
         """Why no interval can be given; empty where one can."""
         if self.num_units >= MIN_UNITS:
             return ""
-        return f"{self.num_units} {self.unit}; an interval needs {MIN_UNITS} or more"
+        return f"an interval needs {MIN_UNITS} {self.unit} or more, not {self.num_units}"
 
     def refusal_for(self, metric: str) -> str:
         """As ``refusal``, for one metric: tau-b has limits of its own."""

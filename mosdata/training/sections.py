@@ -15,6 +15,7 @@ from mosdata.training.page import (
     Content,
     audio,
     bullets,
+    counted,
     details,
     figure,
     measured,
@@ -91,9 +92,9 @@ def _levels(split: SplitEvaluation) -> Content:
     ]
     head = (
         "metric",
-        f"{split.utterance.n} clips",
-        f"{split.system.n} systems",
-        f"within {split.within_system.n} systems",
+        counted(split.utterance.n, "clip"),
+        counted(split.system.n, "system"),
+        f"within {counted(split.within_system.n, 'system')}",
     )
     return table("Metrics with 95 % intervals", head, rows)
 
@@ -186,7 +187,7 @@ def synthesizers(split: SplitEvaluation) -> Body:
         ("Chance: guessing evenly", number(found.chance_uniform)),
         ("Mean confidence", number(found.mean_confidence)),
     ]
-    caption = f"{found.n} clips of {len(found.classes)} classes"
+    caption = f"{counted(found.n, 'clip')}; {len(found.classes)} names, true or predicted"
     return [
         tag("p", found.sentence),
         tag(
@@ -194,7 +195,7 @@ def synthesizers(split: SplitEvaluation) -> Body:
             [
                 figure(
                     plots.confusion_map(found.classes, found.confusion),
-                    "Counts; the shade is the share of the true class.",
+                    "Counts; the shade is the share of the true class; columns as the rows.",
                 ),
                 table(caption, ("recognition", "value"), rows),
             ],
@@ -271,7 +272,9 @@ def training(history: Sequence[Mapping[str, Any]]) -> Body:
     """Curves over epochs."""
     drawn = plots.training_curves(history)
     return (
-        [figure(drawn, f"{len(history)} epochs; lines mark where a stage begins.")] if drawn else []
+        [figure(drawn, f"{counted(len(history), 'epoch')}; lines mark where a stage begins.")]
+        if drawn
+        else []
     )
 
 

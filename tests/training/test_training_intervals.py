@@ -103,7 +103,7 @@ def test_fewer_than_five_systems_give_no_interval_but_the_reason():
 
     assert found.value is not None
     assert (found.low, found.high) == (None, None)
-    assert found.reason == "4 systems; an interval needs 5 or more"
+    assert found.reason == "an interval needs 5 systems or more, not 4"
 
 
 @pytest.mark.parametrize(
