@@ -12,6 +12,11 @@ from mosdata.manifests.ids import JSON
 from mosdata.manifests.store import Dataset
 
 TERMS_STRICTEST_FIRST: Final = ("unknown", "restricted", "non-commercial", "open")
+HUB_LICENSES: Final = frozenset(
+    {"Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0", "MIT"}
+)
+"""SPDX ids that the hub's card metadata knows, in lower case; anything else is \"other\" there."""
+
 SIZE_CATEGORIES: Final = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -74,7 +79,7 @@ class _Facts:
 def _front_matter(dataset: Dataset, facts: _Facts) -> str:
     licenses = sorted({license_id for license_id, _ in facts.licenses})
     lines = ["---", *_yaml_list("language", facts.languages)]
-    if len(licenses) == 1 and licenses[0] not in ("", "unknown"):
+    if len(licenses) == 1 and licenses[0] in HUB_LICENSES:
         lines.append(f"license: {licenses[0].lower()}")
     else:
         lines += ["license: other", "license_name: see-the-licences-section"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +17,7 @@ from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
 from mosdata.synth.base import SpeechRequest, Synthesizer, SystemInfo, Voice
-from mosdata.synth.speak import speak
+from mosdata.synth.speak import speak, voices_for
 from mosdata.synth.systems import build_system, default_systems
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -75,15 +76,9 @@ class SpeechStage:
     """Plans a build."""
 
     def __init__(self, transcripts: Transcripts, config: SpeechConfig) -> None:
-        names = config.systems or tuple(default_systems())
-        if not names:
-            raise UsageError(
-                "No synthesizer is installed. pip install 'mosdata[espeak]' brings eSpeak NG; "
-                "'mosdata doctor' lists what else can be had."
-            )
         self.config = config
         self._texts = transcripts.texts
-        self._cast = [_cast(name, config) for name in dict.fromkeys(names)]
+        self._cast = _chosen(config) if config.systems else _installed(config)
         self._splits = {text.root_id: config.split.split_of(text.root_id) for text in self._texts}
 
     @property
@@ -203,11 +198,35 @@ class SpeechStage:
         }
 
 
-def _cast(name: str, config: SpeechConfig) -> _Cast:
-    synthesizer = build_system(name)
-    fitting = tuple(
-        voice for voice in synthesizer.voices() if _speaks(voice.language, config.language)
-    )
+def _chosen(config: SpeechConfig) -> list[_Cast]:
+    """The systems that were asked for by name; each must be able to do it.
+
+    Raises:
+        UnknownName: no such system, or it does not speak the language.
+        MissingExtra: a package that it needs is not installed.
+    """
+    return [_cast(build_system(name), name, config) for name in dict.fromkeys(config.systems)]
+
+
+def _installed(config: SpeechConfig) -> list[_Cast]:
+    """All systems that are installed and speak the language.
+
+    Raises:
+        UsageError: there is none.
+    """
+    engines = [(name, build_system(name)) for name in default_systems()]
+    speaking = [(n, engine) for n, engine in engines if voices_for(engine, config.language)]
+    if not speaking:
+        lacking = f"No installed synthesizer speaks {config.language!r}."
+        raise UsageError(
+            f"{lacking if engines else 'No synthesizer is installed.'} pip install "
+            "'mosdata[espeak]' brings eSpeak NG; 'mosdata doctor' lists what else can be had."
+        )
+    return [_cast(engine, name, config) for name, engine in speaking]
+
+
+def _cast(synthesizer: Synthesizer, name: str, config: SpeechConfig) -> _Cast:
+    fitting = voices_for(synthesizer, config.language)
     if not fitting:
         languages = {voice.language for voice in synthesizer.voices()}
         raise UnknownName(f"language of {name}", config.language, languages)
@@ -217,17 +236,6 @@ def _cast(name: str, config: SpeechConfig) -> _Cast:
         voices=fitting[: config.voices] if config.voices else fitting,
         revision=synthesizer.revision(),
     )
-
-
-def _speaks(voice_language: str, language: str) -> bool:
-    """``en-us`` speaks ``en``; ``en`` does not promise ``en-gb``; ``mul`` speaks everything.
-
-    Example:
-        >>> _speaks("en-us", "en"), _speaks("de", "en")
-        (True, False)
-    """
-    voice, wanted = voice_language.lower(), language.lower()
-    return voice in (wanted, "mul") or voice.startswith(f"{wanted}-")
 
 
 class SpeechBench:
@@ -273,13 +281,27 @@ class SpeechBench:
         return [with_audio(about, resample(spoken.clip, self._sample_rate_hz))]
 
     def _synthesizer(self, system: str) -> Synthesizer:
-        """The loaded system; one that cannot be loaded rejects its records, not the build."""
+        """The loaded system; one that cannot be loaded rejects its records, not the build.
+
+        Raises:
+            UsageError: this worker has another version of the system than the plan was made for.
+        """
         if system not in self._loaded:
             try:
                 self._loaded[system] = build_system(self._systems[system]["build"])
             except MosdataError as error:
                 raise RecordRejected("engine_failed", f"{system} cannot start: {error}") from error
+            _check_revision(system, self._loaded[system], self._systems[system]["revision"])
         return self._loaded[system]
+
+
+def _check_revision(system: str, synthesizer: Synthesizer, planned: str) -> None:
+    found = synthesizer.revision()
+    if found != planned:
+        raise UsageError(
+            f"{system} is {found!r} on {platform.node()}; the plan was made for {planned!r}. "
+            "Install the same version on every machine, or build anew with this one."
+        )
 
 
 def with_audio(about: Utterance, clip: Clip) -> Utterance:
