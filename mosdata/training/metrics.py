@@ -64,7 +64,10 @@ def ktau(truth: ArrayLike, predicted: ArrayLike, /) -> float:
     from scipy.stats import kendalltau
 
     true, pred = pair(truth, predicted)
-    return math.nan if no_correlation(true, pred) else float(kendalltau(true, pred)[0])
+    if no_correlation(true, pred):
+        return math.nan
+    found: Any = kendalltau(true, pred)  # scipy declares its result as a bare tuple
+    return float(found.statistic)
 
 
 def ccc(truth: ArrayLike, predicted: ArrayLike, /) -> float:
