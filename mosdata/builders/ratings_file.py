@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import hashlib
 import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,8 @@ from mosdata.builders.commit import add_ratings
 from mosdata.builders.run import run_lock
 from mosdata.builders.stage import run_folder
 from mosdata.errors import InvalidRatings, UnknownName
+from mosdata.manifests.durable import sha256_file
+from mosdata.manifests.ids import JSON, stable_id
 from mosdata.manifests.rows import HUMAN, Rating
 from mosdata.manifests.schema import ratings_batch, ratings_schema
 from mosdata.manifests.store import Dataset, ParquetRows
@@ -65,7 +67,7 @@ def add_human_ratings(
     ratings = list(_read(path, dataset, dimension=dimension, scale=scale))
     if not ratings:
         raise InvalidRatings(f"{path} has a header and no scores.")
-    name = f"human-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    name = _name_of(path, dimension=dimension, scale=scale)
     known = any(entry["name"] == name for entry in dataset.manifest["ratings"])
     if not known:
         _add(dataset, name, ratings)
@@ -76,6 +78,12 @@ def add_human_ratings(
         num_raters=len({rating.rater for rating in ratings} - {None}),
         was_complete=known,
     )
+
+
+def _name_of(path: Path, *, dimension: str, scale: str) -> str:
+    """The name of a set: the same file about the same thing is the same set."""
+    key: dict[str, JSON] = {"file": sha256_file(path), "dimension": dimension, "scale": scale}
+    return f"human-{stable_id('ratings', key)[:8]}"
 
 
 def _add(dataset: Dataset, name: str, ratings: Sequence[Rating]) -> None:
@@ -94,7 +102,7 @@ def _add(dataset: Dataset, name: str, ratings: Sequence[Rating]) -> None:
 def _read(path: Path, dataset: Dataset, *, dimension: str, scale: str) -> Iterator[Rating]:
     clips = {*dataset.table(["id"])["id"].to_pylist()}
     problems: list[str] = []
-    with _opened(path) as file:
+    with _opened(path) as file, _csv_errors(path):
         reader = csv.DictReader(file)
         columns = _columns(path, reader.fieldnames or [])
         for row in reader:
@@ -126,6 +134,19 @@ def _opened(path: Path) -> TextIO:
         return path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
         raise InvalidRatings(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _csv_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InvalidRatings(
+            f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}); nothing was added. "
+            "Save it as 'CSV UTF-8', or convert it with iconv."
+        ) from error
+    except csv.Error as error:
+        raise InvalidRatings(f"{path} is not CSV: {error}; nothing was added.") from error
 
 
 def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:

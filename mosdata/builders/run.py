@@ -127,8 +127,12 @@ def run_ratings(
 ) -> Outcome:
     """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
     started = time.monotonic()
+    if (complete := _rated(stage, out, name)) is not None:
+        return complete
     run = run_folder(out) / f"ratings-{name}"
     with full_disk_explained(run), run_lock(run):
+        if (complete := _rated(stage, out, name)) is not None:  # another process was faster
+            return complete
         plan = open_plan(run, stage, RECORDS_PER_SHARD)
         resumed = resume(run, plan)
         receipts = finish_shards(
@@ -202,6 +206,25 @@ def _complete(stage: Stage, out: Path) -> Outcome | None:
         elapsed_s=0.0,
         was_complete=True,
     )
+
+
+def _rated(stage: Stage, out: Path, name: str) -> Outcome | None:
+    """The outcome of an earlier run that computed exactly this; None where there is work to do."""
+    for entry in open_dataset(out).manifest["ratings"]:
+        if entry["name"] == name and entry.get("plan_id") == plan_id_of(stage):
+            reasons = Counter(rejection["reason"] for rejection in entry["rejected"])
+            return Outcome(
+                folder=out,
+                plan_id=entry["plan_id"],
+                num_records=stage.estimate().num_records,
+                num_rows=sum(file["rows"] for file in entry["files"]),
+                num_rejected=reasons.total(),
+                reasons=dict(reasons.most_common()),
+                num_resumed=0,
+                elapsed_s=0.0,
+                was_complete=True,
+            )
+    return None
 
 
 def open_plan(run: Path, stage: Stage, records_per_shard: int) -> Plan:

@@ -1,0 +1,156 @@
+"""People's scores from a CSV file: every row right, or nothing added."""
+
+import codecs
+import shutil
+
+import pytest
+
+from mosdata.builders.ratings_file import add_human_ratings
+from mosdata.builders.verify import verify_files
+from mosdata.errors import InvalidRatings, UnknownName
+from mosdata.manifests.store import open_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path, built):
+    """A dataset of one's own."""
+    return open_dataset(shutil.copytree(built, tmp_path / "copy"))
+
+
+@pytest.fixture
+def ids(dataset):
+    """Ids of its clips."""
+    return dataset.table(["id"])["id"].to_pylist()
+
+
+def write(tmp_path, text, encoding="utf-8"):
+    """A ratings file."""
+    path = tmp_path / "ratings.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_scores_are_added_as_people_gave_them(tmp_path, dataset, ids):
+    """Each with its rater and session, as human, on its scale."""
+    text = f"clip_id,score,rater,test\n{ids[0]},4,ann,t1\n{ids[0]},3.5,ben,\n{ids[1]},1,ann,t1\n"
+
+    added = add_human_ratings(dataset, write(tmp_path, text))
+
+    found = [
+        (r.clip_id, r.kind, r.dimension, r.scale, r.value, r.rater, r.test, r.revision)
+        for r in open_dataset(dataset.folder).ratings()
+    ]
+    assert found == [
+        (ids[0], "human", "mos", "acr_1_5", 4.0, "ann", "t1", None),
+        (ids[0], "human", "mos", "acr_1_5", 3.5, "ben", None, None),
+        (ids[1], "human", "mos", "acr_1_5", 1.0, "ann", "t1", None),
+    ]
+    assert (added.num_ratings, added.num_clips, added.num_raters) == (3, 2, 2)
+    assert "by people" in (dataset.folder / "README.md").read_text()
+    verify_files(open_dataset(dataset.folder))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["clip_id,score", "ID,MOS", " sample_id , value ", "utterance,rating", "score_note,clip,mos"],
+)
+def test_usual_names_of_columns_are_understood(tmp_path, dataset, ids, header):
+    """Whatever the case and the spaces around."""
+    row = f"fine,{ids[0]},4" if header.startswith("score_note") else f"{ids[0]},4"
+
+    assert add_human_ratings(dataset, write(tmp_path, f"{header}\n{row}\n")).num_ratings == 1
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", codecs.BOM_UTF8.decode("utf-8")])
+def test_files_as_spreadsheets_save_them_are_read(tmp_path, dataset, ids, mark, line_end):
+    """A byte-order mark, Windows line ends and empty lines do no harm."""
+    text = mark + line_end.join(["clip_id,score", f'"{ids[0]}", 4 ', "", f"{ids[1]},5", ""])
+
+    assert add_human_ratings(dataset, write(tmp_path, text)).num_ratings == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("clip_id,score\n{0},4\nno-such-clip,3\n", "line 3: no clip 'no-such-clip'"),
+        ("clip_id,score\n{0},5.01\n", "line 2: score 5.01 is outside 1 to 5"),
+        ("clip_id,score\n{0},0\n", "outside 1 to 5"),
+        ("clip_id,score\n{0},nan\n", "outside 1 to 5"),
+        ("clip_id,score\n{0},inf\n", "outside 1 to 5"),
+        ("clip_id,score\n{0},good\n", "score 'good' is not a number"),
+        ("clip_id,score\n{0},\n", "is not a number"),
+        ("clip_id,score\n{0}\n", "is not a number"),
+        ("clip_id,rater\n{0},ann\n", "one for the score is missing"),
+        ("name,score\n{0},4\n", "one for the clip is missing"),
+        ("clip_id;score\n{0};4\n", "is missing"),
+        ("clip_id,score\n", "no scores"),
+        ("", "is missing"),
+        ("clip_id,score\n{0},4\n\0\n", "line 3: score None is not a number"),
+        ('clip_id,score\n"{0}",4\n"' + "x" * 200_000, "is not CSV"),
+    ],
+)
+def test_a_file_with_a_fault_adds_nothing(tmp_path, dataset, ids, checksums, text, says):
+    """One bad row among good ones, and the dataset stays as it is; the message says where."""
+    before = checksums(dataset.folder)
+
+    with pytest.raises(InvalidRatings, match=says):
+        add_human_ratings(dataset, write(tmp_path, text.replace("{0}", ids[0])))
+
+    assert before == checksums(dataset.folder)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path, dataset, ids, checksums, encoding):
+    """In words, with nothing added."""
+    before = checksums(dataset.folder)
+    text = f"clip_id,score,rater\n{ids[0]},4,Jörg\n"
+
+    with pytest.raises(InvalidRatings, match="not UTF-8"):
+        add_human_ratings(dataset, write(tmp_path, text, encoding))
+
+    assert before == checksums(dataset.folder)
+
+
+def test_many_faults_are_shown_in_part(tmp_path, dataset, ids):
+    """The first five, and how many more."""
+    text = "clip_id,score\n" + f"{ids[0]},9\n" * 8
+
+    with pytest.raises(InvalidRatings, match=r"line 2.*line 6.*and 3 more"):
+        add_human_ratings(dataset, write(tmp_path, text))
+
+
+def test_a_file_that_is_missing_is_named(tmp_path, dataset):
+    """And a folder is not a file."""
+    for path in (tmp_path / "gone.csv", tmp_path):
+        with pytest.raises(InvalidRatings, match="cannot be read"):
+            add_human_ratings(dataset, path)
+
+
+def test_a_scale_that_nobody_knows_is_refused(tmp_path, dataset, ids):
+    """Scores mean nothing without their scale."""
+    with pytest.raises(UnknownName, match="scale"):
+        add_human_ratings(dataset, write(tmp_path, f"clip_id,score\n{ids[0]},4\n"), scale="acr")
+
+
+def test_the_same_file_is_added_once(tmp_path, dataset, ids, checksums):
+    """The second time nothing changes, and the answer says so."""
+    path = write(tmp_path, f"clip_id,score\n{ids[0]},4\n")
+    add_human_ratings(dataset, path)
+    before = checksums(dataset.folder)
+
+    again = add_human_ratings(open_dataset(dataset.folder), path)
+
+    assert again.was_complete
+    assert before == checksums(dataset.folder)
+
+
+def test_the_same_file_about_something_else_is_another_set(tmp_path, dataset, ids):
+    """Naturalness and noisiness may well have the same numbers."""
+    path = write(tmp_path, f"clip_id,score\n{ids[0]},4\n")
+    add_human_ratings(dataset, path)
+
+    added = add_human_ratings(open_dataset(dataset.folder), path, dimension="noisiness")
+
+    assert not added.was_complete
+    assert [r.dimension for r in open_dataset(dataset.folder).ratings()] == ["mos", "noisiness"]
