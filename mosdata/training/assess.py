@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from mosdata import __version__
+from mosdata.evaluation.evaluate import evaluate, write_evaluation
+from mosdata.evaluation.findings import Evaluation
+from mosdata.evaluation.report import REPORT_NAME, Sample, write_report
+from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
 from mosdata.training.checkpoint import HISTORY_NAME, JudgeCard, read_run
 from mosdata.training.config import TrainConfig
-from mosdata.training.evaluate import evaluate, write_evaluation
-from mosdata.training.evaluation import Evaluation
-from mosdata.training.predictions import Prediction
-from mosdata.training.report import REPORT_NAME, Sample, write_report
 from mosdata.training.score import predict_dataset
 
 MAX_LADDERS: Final = 4

@@ -13,6 +13,7 @@ import torch
 
 from mosdata.audio import Clip, check_samples, decode_audio
 from mosdata.errors import InvalidValue, RecordRejected
+from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import UNKNOWN
 from mosdata.manifests.store import Dataset
 from mosdata.training.checkpoint import LoadedJudge, load_judge
@@ -27,7 +28,6 @@ from mosdata.training.features import (
     make_encoder,
     one_thread,
 )
-from mosdata.training.predictions import Prediction
 
 SCORES_UNTRAINED = "waits_for_scores"
 """Reason of a missing score: the judge has learned classes only."""

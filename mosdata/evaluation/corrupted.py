@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mosdata.training.evaluation import Cell
-from mosdata.training.intervals import measure_mean
-from mosdata.training.metrics import lcc, mse, rmse
-from mosdata.training.predictions import Prediction
-from mosdata.training.resampling import resample
-from mosdata.training.scored import present, truth_and_prediction
+from mosdata.evaluation.findings import Cell
+from mosdata.evaluation.intervals import measure_mean
+from mosdata.evaluation.metrics import lcc, mse, rmse
+from mosdata.evaluation.resampling import resample
+from mosdata.evaluation.scored import present, truth_and_prediction
+from mosdata.manifests.predictions import Prediction
 
 MAX_LEVELS: Final = 10
 """A corruption with more distinct levels than this was drawn from a range, not from a ladder."""

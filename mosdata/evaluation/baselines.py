@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from mosdata.training.intervals import Difference, Measure, measure, paired_difference
-from mosdata.training.metrics import ERRORS, METRICS, Floats
-from mosdata.training.predictions import Prediction
-from mosdata.training.resampling import Resamples
+from mosdata.evaluation.intervals import Difference, Measure, measure, paired_difference
+from mosdata.evaluation.metrics import ERRORS, METRICS, Floats
+from mosdata.evaluation.resampling import Resamples
+from mosdata.manifests.predictions import Prediction
 
 COMPARED: Final = ("mse", "srcc")
 """Metrics that verdicts are about: how far off, and how well ordered."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from mosdata.errors import InvalidValue
-from mosdata.training.metrics import Floats, Ints
+from mosdata.evaluation.metrics import Floats, Ints
 
 CLASS_METRICS: Final = ("accuracy", "balanced_accuracy", "macro_f1")
 

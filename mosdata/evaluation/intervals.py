@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mosdata.training.confusion import class_metric, confusion
-from mosdata.training.metrics import METRICS, Floats, is_constant, pair
-from mosdata.training.resampling import Resamples, replicated, replicated_mean
+from mosdata.evaluation.confusion import class_metric, confusion
+from mosdata.evaluation.metrics import METRICS, Floats, is_constant, pair
+from mosdata.evaluation.resampling import Resamples, replicated, replicated_mean
 
 CONFIDENCE: Final = 0.95
 

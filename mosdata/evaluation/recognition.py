@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mosdata.training.baselines import BETTER, UNDECIDED, UNKNOWN_OUTCOME, WORSE
-from mosdata.training.confusion import CLASS_METRICS, confusion
-from mosdata.training.evaluation import Classification
-from mosdata.training.intervals import Difference, Measure, measure_class, measure_mean
-from mosdata.training.predictions import Prediction
-from mosdata.training.resampling import resample
+from mosdata.evaluation.baselines import BETTER, UNDECIDED, UNKNOWN_OUTCOME, WORSE
+from mosdata.evaluation.confusion import CLASS_METRICS, confusion
+from mosdata.evaluation.findings import Classification
+from mosdata.evaluation.intervals import Difference, Measure, measure_class, measure_mean
+from mosdata.evaluation.resampling import resample
+from mosdata.manifests.predictions import Prediction
 
 
 def judge_classes(rows: Sequence[Prediction], *, seed: int) -> Classification | None:

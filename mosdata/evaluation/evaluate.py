@@ -1,6 +1,6 @@
 """Judge the judge: from predictions to metrics with intervals, baselines and verdicts.
 
-Reads :class:`~mosdata.training.predictions.Prediction` rows and nothing else, so the scores of
+Reads :class:`~mosdata.manifests.predictions.Prediction` rows and nothing else, so the scores of
 any predictor, ours or not, can be evaluated with the same code and against the same baselines.
 """
 
@@ -15,12 +15,9 @@ from typing import Final
 import numpy as np
 
 from mosdata.errors import InvalidValue
-from mosdata.manifests.durable import write_json
-from mosdata.manifests.rows import UNKNOWN
-from mosdata.manifests.splits import SPLITS
-from mosdata.training.baselines import Baseline, judge_baselines, summarize
-from mosdata.training.corrupted import judge_cells, with_binned_levels
-from mosdata.training.evaluation import (
+from mosdata.evaluation.baselines import Baseline, judge_baselines, summarize
+from mosdata.evaluation.corrupted import judge_cells, with_binned_levels
+from mosdata.evaluation.findings import (
     Classification,
     Counts,
     Evaluation,
@@ -30,13 +27,13 @@ from mosdata.training.evaluation import (
     WithinLevel,
     is_human,
 )
-from mosdata.training.gates import ExpertUse, expert_use
-from mosdata.training.intervals import (
+from mosdata.evaluation.gates import ExpertUse, expert_use
+from mosdata.evaluation.intervals import (
     CONFIDENCE,
     measure,
     measure_mean,
 )
-from mosdata.training.metrics import (
+from mosdata.evaluation.metrics import (
     METRICS,
     MIN_CLIPS_WITHIN,
     Floats,
@@ -46,16 +43,19 @@ from mosdata.training.metrics import (
     system_means,
     within_system_metrics,
 )
-from mosdata.training.predictions import Prediction, write_predictions
-from mosdata.training.recognition import judge_classes
-from mosdata.training.resampling import MIN_UNITS, REPLICATES, Resamples, resample
-from mosdata.training.scored import (
+from mosdata.evaluation.recognition import judge_classes
+from mosdata.evaluation.resampling import MIN_UNITS, REPLICATES, Resamples, resample
+from mosdata.evaluation.scored import (
     has_truth,
     is_classified,
     is_scored,
     present,
     truth_and_prediction,
 )
+from mosdata.manifests.durable import write_json
+from mosdata.manifests.predictions import Prediction, write_predictions
+from mosdata.manifests.rows import UNKNOWN
+from mosdata.manifests.splits import SPLITS
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
 METRICS_NAME: Final = "metrics.json"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mosdata.errors import InvalidValue
-from mosdata.training.confusion import confusion
-from mosdata.training.gates import expert_use
-from mosdata.training.metrics import (
+from mosdata.evaluation.confusion import confusion
+from mosdata.evaluation.gates import expert_use
+from mosdata.evaluation.metrics import (
     METRICS,
     ccc,
     ktau,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mosdata.evaluation.metrics import Floats
+from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import UNKNOWN
-from mosdata.training.metrics import Floats
-from mosdata.training.predictions import Prediction
 
 
 def has_truth(row: Prediction) -> bool:

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from mosdata.evaluation.findings import Cell, SystemRow
+from mosdata.evaluation.gates import ExpertUse
+from mosdata.evaluation.svg import HEAT, INK, LINE, MARKERS, MUTED, PAPER, SERIES, drawing, finish
 from mosdata.manifests.ids import unit_hash
-from mosdata.training.evaluation import Cell, SystemRow
-from mosdata.training.gates import ExpertUse
-from mosdata.training.predictions import Prediction
-from mosdata.training.svg import HEAT, INK, LINE, MARKERS, MUTED, PAPER, SERIES, drawing, finish
+from mosdata.manifests.predictions import Prediction
 
 MAX_POINTS: Final = 3000
 """Clips in a scatter plot; of more, a fixed choice by a hash of their ids is drawn."""

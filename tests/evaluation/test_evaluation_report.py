@@ -11,12 +11,12 @@ import pytest
 
 from mosdata.audio import encode_flac
 from mosdata.errors import MissingExtra
+from mosdata.evaluation import plots
+from mosdata.evaluation.evaluate import evaluate
+from mosdata.evaluation.page import html, number, tag
+from mosdata.evaluation.report import write_report
+from mosdata.manifests.predictions import Prediction
 from mosdata.testing import speechlike
-from mosdata.training import plots
-from mosdata.training.evaluate import evaluate
-from mosdata.training.page import html, number, tag
-from mosdata.training.predictions import Prediction
-from mosdata.training.report import write_report
 
 HOSTILE = '<script>alert(\'$x^$\')</script>&"#010101 --> id="a" 语音'
 
@@ -277,7 +277,7 @@ def test_many_systems_and_classes_still_fit(tmp_path):
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
     """The message says what to install, before anything is written."""
-    monkeypatch.setattr("mosdata.training.report.find_spec", lambda _: None)
+    monkeypatch.setattr("mosdata.evaluation.report.find_spec", lambda _: None)
 
     with pytest.raises(MissingExtra, match=r"mosdata\[report\]"):
         write(tmp_path / "r.html", make_rows())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mosdata.training import plots
-from mosdata.training.baselines import COMPARED, Baseline, Verdict
-from mosdata.training.evaluation import Cell, Evaluation, SplitEvaluation
-from mosdata.training.gates import ExpertUse, most_information
-from mosdata.training.intervals import CONFIDENCE
-from mosdata.training.metrics import METRICS
-from mosdata.training.page import (
+from mosdata.evaluation import plots
+from mosdata.evaluation.baselines import COMPARED, Baseline, Verdict
+from mosdata.evaluation.findings import Cell, Evaluation, SplitEvaluation
+from mosdata.evaluation.gates import ExpertUse, most_information
+from mosdata.evaluation.intervals import CONFIDENCE
+from mosdata.evaluation.metrics import METRICS
+from mosdata.evaluation.page import (
     Content,
     audio,
     bullets,
@@ -24,8 +24,8 @@ from mosdata.training.page import (
     table,
     tag,
 )
-from mosdata.training.predictions import Prediction
-from mosdata.training.scored import is_scored
+from mosdata.evaluation.scored import is_scored
+from mosdata.manifests.predictions import Prediction
 
 Body = list[Content]
 

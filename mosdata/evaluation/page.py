@@ -13,9 +13,9 @@ from html import escape
 from importlib import resources
 from typing import Final
 
+from mosdata.evaluation.findings import rounded
+from mosdata.evaluation.intervals import Measure
 from mosdata.manifests.ids import JSON
-from mosdata.training.evaluation import rounded
-from mosdata.training.intervals import Measure
 
 MISSING: Final = "n/a"
 
@@ -158,7 +158,7 @@ def json_block(identifier: str, value: Mapping[str, JSON]) -> Html:
 
 def page(title: str, *content: Content) -> str:
     """A whole document that needs nothing but itself."""
-    style = resources.files("mosdata.training").joinpath("report.css").read_text(encoding="utf-8")
+    style = resources.files("mosdata.evaluation").joinpath("report.css").read_text(encoding="utf-8")
     head = [
         Html('<meta charset="utf-8">'),
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mosdata.errors import UnknownName
+from mosdata.evaluation.metrics import ERRORS, METRICS, Floats, Ints, grouped, pair
 from mosdata.manifests.ids import rng_for
-from mosdata.training.metrics import ERRORS, METRICS, Floats, Ints, grouped, pair
 
 Counts = NDArray[np.uint16]
 

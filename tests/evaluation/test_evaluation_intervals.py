@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosdata.errors import UnknownName
-from mosdata.training.confusion import confusion
-from mosdata.training.intervals import (
+from mosdata.evaluation.confusion import confusion
+from mosdata.evaluation.intervals import (
     holm,
     measure,
     measure_class,
@@ -15,8 +15,8 @@ from mosdata.training.intervals import (
     paired_difference,
     with_interval,
 )
-from mosdata.training.metrics import METRICS
-from mosdata.training.resampling import REPLICATES, replicated, resample
+from mosdata.evaluation.metrics import METRICS
+from mosdata.evaluation.resampling import REPLICATES, replicated, resample
 
 scores = st.integers(4, 20).map(lambda quarter: quarter / 4)
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from mosdata.errors import InvalidValue
-from mosdata.training.metrics import Floats, grouped
+from mosdata.evaluation.metrics import Floats, grouped
 
 DEAD_SHARE: Final = 0.1
 """An expert is dead where it leads for less than this part of its fair share, 1 / N."""

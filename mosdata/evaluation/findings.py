@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from mosdata.evaluation.baselines import Baseline
+from mosdata.evaluation.gates import ExpertUse
+from mosdata.evaluation.intervals import Difference, Measure
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import HUMAN
-from mosdata.training.baselines import Baseline
-from mosdata.training.gates import ExpertUse
-from mosdata.training.intervals import Difference, Measure
 
 FORMAT: Final = "mosdata-evaluation"
 VERSION: Final = 1

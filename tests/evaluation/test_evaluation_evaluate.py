@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from mosdata.errors import InvalidValue
-from mosdata.training.baselines import group_means, verdict_sentence
-from mosdata.training.corrupted import relative_performance
-from mosdata.training.evaluate import evaluate, write_evaluation
-from mosdata.training.evaluation import is_human, rounded
-from mosdata.training.intervals import Difference
-from mosdata.training.metrics import srcc, system_metrics, utterance_metrics
-from mosdata.training.predictions import Prediction, read_predictions
+from mosdata.evaluation.baselines import group_means, verdict_sentence
+from mosdata.evaluation.corrupted import relative_performance
+from mosdata.evaluation.evaluate import evaluate, write_evaluation
+from mosdata.evaluation.findings import is_human, rounded
+from mosdata.evaluation.intervals import Difference
+from mosdata.evaluation.metrics import srcc, system_metrics, utterance_metrics
+from mosdata.manifests.predictions import Prediction, read_predictions
 
 LEVELS = (0.25, 0.5, 1.0)
 

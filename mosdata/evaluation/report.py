@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from mosdata.errors import MissingExtra
-from mosdata.manifests.durable import write_text
-from mosdata.training import sections
-from mosdata.training.evaluation import Evaluation, SplitEvaluation
-from mosdata.training.intervals import Measure
-from mosdata.training.metrics import ERRORS
-from mosdata.training.page import (
+from mosdata.evaluation import sections
+from mosdata.evaluation.findings import Evaluation, SplitEvaluation
+from mosdata.evaluation.intervals import Measure
+from mosdata.evaluation.metrics import ERRORS
+from mosdata.evaluation.page import (
     Content,
     Html,
     bullets,
@@ -31,7 +30,8 @@ from mosdata.training.page import (
     spread,
     tag,
 )
-from mosdata.training.predictions import Prediction
+from mosdata.manifests.durable import write_text
+from mosdata.manifests.predictions import Prediction
 
 REPORT_NAME: Final = "report.html"
 
