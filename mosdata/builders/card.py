@@ -17,6 +17,9 @@ HUB_LICENSES: Final = frozenset(
 )
 """SPDX ids that the hub's card metadata knows, in lower case; anything else is \"other\" there."""
 
+RATINGS_SPLIT: Final = "scores"
+"""``datasets`` wants a split of every table, and keeps ``all`` for itself."""
+
 SIZE_CATEGORIES: Final = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -90,7 +93,7 @@ def _front_matter(dataset: Dataset, facts: _Facts) -> str:
     for split in dataset.splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
     if dataset.rating_files:
-        lines += ["- config_name: ratings", "  data_files:", "  - split: all"]
+        lines += ["- config_name: ratings", "  data_files:", f"  - split: {RATINGS_SPLIT}"]
         lines += ["    path: ratings/*/*.parquet"]
     return "\n".join([*lines, "---", ""])
 

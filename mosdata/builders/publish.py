@@ -6,15 +6,17 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mosdata.builders.card import strictest_terms
 from mosdata.builders.run import check_space
 from mosdata.builders.verify import verify_content, verify_files
-from mosdata.errors import OutputConflict, UsageError
+from mosdata.errors import DamagedDataset, OutputConflict, UsageError
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_text
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, file_entries, open_dataset
 
-CHECKSUMS_NAME = "checksums.sha256"
+CHECKSUMS_NAME: Final = "checksums.sha256"
+PAPERS: Final = ("README.md", "provenance.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +44,15 @@ def publish(dataset: Dataset, out: Path, *, accept_terms: bool = False) -> Publi
         UsageError: the terms of some clips are restricted or unknown.
         OutputConflict: ``out`` holds something else.
     """
+    _check_papers(dataset)
+    verify_files(dataset)
+    verify_content(dataset)
     terms = strictest_terms(dataset.table(["output_terms"])["output_terms"].unique().to_pylist())
     if terms in ("unknown", "restricted") and not accept_terms:
         raise UsageError(
             f"The output terms of some clips are {terms}; the card lists them by system. "
             "Read them, and give --accept-terms to publish all the same."
         )
-    verify_files(dataset)
-    verify_content(dataset)
     complete = _same_already(dataset, out)
     if not complete:
         _copy(dataset, out)
@@ -63,6 +66,16 @@ def publish(dataset: Dataset, out: Path, *, accept_terms: bool = False) -> Publi
         output_terms=terms,
         was_complete=complete,
     )
+
+
+def _check_papers(dataset: Dataset) -> None:
+    """Nobody should get clips without their card and their origin."""
+    for name in PAPERS:
+        if not (dataset.folder / name).is_file():
+            raise DamagedDataset(
+                f"{dataset.folder} has no {name}. Make the dataset again, or copy it again from "
+                "its source."
+            )
 
 
 def _same_already(dataset: Dataset, out: Path) -> bool:
@@ -81,7 +94,7 @@ def _copy(dataset: Dataset, out: Path) -> None:
     stage = out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.partial")
     lines = []
     try:
-        for name in [*entries, "README.md", "provenance.json", MANIFEST_NAME]:
+        for name in [*entries, *PAPERS, MANIFEST_NAME]:
             target = stage / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(dataset.folder / name, target)

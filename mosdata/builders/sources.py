@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Utterance
-from mosdata.manifests.store import Dataset, open_dataset, rows_of
+from mosdata.manifests.store import Dataset, damage_named, open_dataset, rows_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,12 @@ def places(
 ) -> Iterator[tuple[str, Place, dict[str, Any]]]:
     """Split, place and some light columns of every clip, in file order."""
     for file in dataset.files:
-        reader = pq.ParquetFile(dataset.folder / file.path)
+        path = dataset.folder / file.path
+        with damage_named(path):
+            reader = pq.ParquetFile(path)
         for group in range(reader.num_row_groups):
-            table = reader.read_row_group(group, columns=list(columns))
+            with damage_named(path):
+                table = reader.read_row_group(group, columns=list(columns))
             for row, values in enumerate(table.to_pylist()):
                 yield file.split, Place(path=file.path, group=group, row=row), values
 

@@ -16,6 +16,7 @@ Everything is plain Parquet: pandas, pyarrow, DuckDB, polars and ``datasets`` re
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ from mosdata.errors import DamagedDataset, NothingFound
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import Rating, Utterance
-from mosdata.manifests.schema import SCHEMA_VERSION, class_names_of, utterance_from
+from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterance_from
 from mosdata.manifests.splits import SPLITS
 
 MANIFEST_NAME: Final = "mosdata.json"
@@ -131,7 +132,9 @@ class Dataset:
         """Schema of the clip table."""
         if not self.files:
             raise NothingFound(f"{self.folder} holds no clips.")
-        return pq.read_schema(self.folder / self.files[0].path)
+        path = self.folder / self.files[0].path
+        with damage_named(path):
+            return pq.read_schema(path)
 
     @property
     def class_names(self) -> list[str]:
@@ -155,22 +158,25 @@ class Dataset:
 
     def table(self, columns: Sequence[str], split: str | None = None) -> pa.Table:
         """Some columns of all clips at once, with a ``split`` column added."""
-        parts = [
-            pq.read_table(self.folder / file.path, columns=list(columns)).append_column(
+        return pa.concat_tables(
+            _read_columns(self.folder / file.path, columns).append_column(
                 "split", pa.array([file.split] * file.rows, pa.string())
             )
             for file in self.files_of(split)
-        ]
-        return pa.concat_tables(parts)
+        )
 
     def utterances(
         self, split: str | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[Utterance]:
         """Rows in file order, one row group in memory at a time."""
         for file in self.files_of(split):
-            reader = pq.ParquetFile(self.folder / file.path)
+            path = self.folder / file.path
+            with damage_named(path):
+                reader = pq.ParquetFile(path)
             for group in range(reader.num_row_groups):
-                yield from rows_of(reader, group, self.class_names, columns)
+                with damage_named(path):
+                    rows = rows_of(reader, group, self.class_names, columns)
+                yield from rows
 
     @property
     def rating_files(self) -> list[Path]:
@@ -184,8 +190,29 @@ class Dataset:
     def ratings(self) -> Iterator[Rating]:
         """All scores, set by set."""
         for path in self.rating_files:
-            for values in pq.read_table(path).to_pylist():
+            for values in _read_columns(path, tuple(RATINGS)).to_pylist():
                 yield Rating(**values)
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Around reading a file that the manifest vouches for.
+
+    Raises:
+        DamagedDataset: in place of what Arrow or the operating system says.
+    """
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedDataset(
+            f"{path} cannot be read: {error}. Make the dataset again, or copy it again from its "
+            "source."
+        ) from error
+
+
+def _read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
+    with damage_named(path):
+        return pq.read_table(path, columns=list(columns))
 
 
 def rows_of(
@@ -312,6 +339,7 @@ __all__ = [
     "class_names_of",
     "content_id",
     "content_sum",
+    "damage_named",
     "describe_file",
     "file_entries",
     "find_datasets",

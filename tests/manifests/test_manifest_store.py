@@ -208,3 +208,21 @@ def test_the_newest_dataset_comes_first(tmp_path):
     assert [found.folder.name for found in find_datasets(tmp_path)] == ["a", "b", "c"]
     assert [found.folder.name for found in find_datasets(tmp_path, ("corrupt",))] == ["b"]
     assert find_datasets(tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short", "garbage"])
+def test_a_file_that_cannot_be_read_is_named(dataset, damage):
+    """Whoever reads the rows is told which file is damaged, and what to do."""
+    path = dataset.folder / dataset.files[0].path
+    data = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(data[: len(data) // 2] if damage == "cut short" else b"x" * 5000)
+
+    for read in (
+        lambda: dataset.table(["id"]),
+        lambda: list(dataset.utterances()),
+        lambda: dataset.schema,
+    ):
+        with pytest.raises(DamagedDataset, match=rf"{dataset.files[0].path} cannot be read"):
+            read()
