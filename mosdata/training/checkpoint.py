@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -94,6 +95,7 @@ def new_judge(config: TrainConfig, *, input_dim: int, num_classes: int) -> MoEJu
             expert_dims=config.expert_dims,
             gate_hidden=config.gate_hidden,
             dropout=config.dropout,
+            input_norm=config.input_norm,
         )
 
 
@@ -221,6 +223,6 @@ class StateKeeper:
             return None
         try:
             state: State = torch.load(self._path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError):
+        except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
             return None
         return state if state.pop("identity", None) == self._identity else None

@@ -28,7 +28,8 @@ class TrainConfig:
         expert_dims: widths of an expert's hidden layers.
         gate_hidden: width of the gate's hidden layer; 0 for none.
         dropout: probability, in [0, 1).
-        standardize_features: bring every feature to mean 0 and deviation 1 over train.
+        input_norm: ``layer`` (per clip, as in the paper's fusion of backbone features) or
+            ``train`` (each feature over the train clips).
         stages: in order; those that the data cannot feed are left out.
         learning_rate_scale: factor on the rate of every stage.
         epochs_scale: factor on the epochs of every stage.
@@ -55,7 +56,7 @@ class TrainConfig:
     expert_dims: tuple[int, ...] = (256, 128)
     gate_hidden: int = 64
     dropout: float = 0.1
-    standardize_features: bool = True
+    input_norm: str = "train"
     stages: tuple[Stage, ...] = PAPER_STAGES
     learning_rate_scale: float = 20.0
     epochs_scale: float = 2.0
@@ -83,6 +84,7 @@ class TrainConfig:
             "contrastive_weight",
         ):
             self._check(name, getattr(self, name) >= 0, "0 or more")
+        self._check("input_norm", self.input_norm in ("layer", "train"), "layer, train")
         self._check("dropout", 0 <= self.dropout < 1, "0 to below 1")
         sizes_fit = bool(self.expert_dims) and min(self.expert_dims) >= 1
         self._check("expert_dims", sizes_fit, "one or more widths of 1 or more")
@@ -146,8 +148,6 @@ def _refuse_unknown(values: Mapping[str, Any]) -> None:
 
 PRESETS: Final[Mapping[str, TrainConfig]] = {
     "moe": TrainConfig(),
-    "paper": TrainConfig(
-        learning_rate_scale=1.0, epochs_scale=1.0, patience=5, standardize_features=False
-    ),
+    "paper": TrainConfig(learning_rate_scale=1.0, epochs_scale=1.0, patience=5, input_norm="layer"),
 }
 """``moe`` learns from a thousand clips on one core; ``paper`` keeps the published rates."""

@@ -171,8 +171,9 @@ class _Run:
         self.judge.load_state_dict(state["judge"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = {name: value.to(self.context.device) for name, value in state["best"].items()}
-        for name in ("stage_number", "epoch", "best_gain", "stale", "losses", "history"):
+        for name in ("stage_number", "epoch", "best_gain", "stale"):
             setattr(self, name, state[name])
+        self.losses, self.history = [*state["losses"]], [*state["history"]]
 
 
 def _copy(judge: MoEJudge) -> Weights:

@@ -10,17 +10,20 @@ behind a gate, and two output layers. What the paper leaves open is in ``docs/mo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mosdata.errors import InvalidValue
+from mosdata.errors import InvalidValue, UnknownName
 
 MIN_SCALE: Final = 1e-6
 """Features and targets that vary less are treated as constant."""
+
+MAX_DEVIATIONS: Final = 10.0
+"""A feature further from its train mean counts as this far, so no clip can shout."""
 
 
 class Judgement(NamedTuple):
@@ -52,6 +55,41 @@ class ExpertLayer(nn.Module):
         return torch.baddbmm(self.bias_N1O, inputs_NBI, self.weight_NIO)
 
 
+class TrainNorm(nn.Module):
+    """Standardise each feature with its mean and deviation over the train clips.
+
+    Stands in for LayerNorm, with as many parameters. LayerNorm takes out what all features of a
+    clip have in common; in log-mel features that is the level, which a judge should hear.
+    """
+
+    mean_D: Tensor
+    scale_D: Tensor
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.weight_D = nn.Parameter(torch.ones(num_features))
+        self.bias_D = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer("mean_D", torch.zeros(num_features))
+        self.register_buffer("scale_D", torch.ones(num_features))
+
+    def forward(self, features_BD: Tensor) -> Tensor:
+        """Features in deviations from the train mean, scaled and shifted."""
+        standard_BD = (features_BD - self.mean_D) / self.scale_D
+        return standard_BD.clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS) * self.weight_D + self.bias_D
+
+    def fit(self, features_ND: Tensor) -> None:
+        """Take mean and deviation from these clips."""
+        self.mean_D.copy_(features_ND.mean(dim=0))
+        self.scale_D.copy_(_spread(features_ND))
+
+
+INPUT_NORMS: Final[Mapping[str, Callable[[int], nn.Module]]] = {
+    "layer": nn.LayerNorm,
+    "train": TrainNorm,
+}
+"""First step of the feature fusion: per clip, or over the train clips."""
+
+
 class MoEJudge(nn.Module):
     """Score and synthesizer of a clip from a mixture of experts.
 
@@ -66,8 +104,10 @@ class MoEJudge(nn.Module):
         expert_dims: widths of an expert's hidden layers; the paper has two or three.
         gate_hidden: width of the gate's hidden layer; 0 is the literal equation 1.
         dropout: probability after the fusion and after each expert layer.
+        input_norm: ``layer``, or ``train`` (then :meth:`set_feature_scale` gives it its numbers).
 
     Raises:
+        UnknownName: no such input norm.
         InvalidValue: a size below 1, or a dropout outside [0, 1).
 
     Example:
@@ -76,8 +116,6 @@ class MoEJudge(nn.Module):
         611537
     """
 
-    feature_mean_D: Tensor
-    feature_scale_D: Tensor
     target_mean: Tensor
     target_scale: Tensor
 
@@ -91,6 +129,7 @@ class MoEJudge(nn.Module):
         expert_dims: Sequence[int] = (256, 128),
         gate_hidden: int = 64,
         dropout: float = 0.1,
+        input_norm: str = "layer",
     ) -> None:
         super().__init__()
         sizes = (input_dim, num_experts, fusion_dim, *expert_dims)
@@ -98,9 +137,11 @@ class MoEJudge(nn.Module):
             raise InvalidValue("The sizes of the judge", sizes, "1 or more each")
         if not 0 <= dropout < 1:
             raise InvalidValue("dropout", dropout, "0 to below 1")
+        if input_norm not in INPUT_NORMS:
+            raise UnknownName("input norm", input_norm, INPUT_NORMS)
         self.num_experts = num_experts
         self.fusion = nn.Sequential(
-            nn.LayerNorm(input_dim),
+            INPUT_NORMS[input_norm](input_dim),
             nn.Linear(input_dim, fusion_dim),
             nn.ReLU(),
             nn.Dropout(dropout),
@@ -114,15 +155,12 @@ class MoEJudge(nn.Module):
         self.expert_dropout = nn.Dropout(dropout)
         self.mos_head = nn.Linear(widths[-1], 1)
         self.class_head = nn.Linear(widths[-1], num_classes) if num_classes else None
-        self.register_buffer("feature_mean_D", torch.zeros(input_dim))
-        self.register_buffer("feature_scale_D", torch.ones(input_dim))
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_scale", torch.ones(()))
 
     def forward(self, features_BD: Tensor) -> Judgement:
         """Judge a batch of feature vectors."""
-        scaled_BD = (features_BD - self.feature_mean_D) / self.feature_scale_D
-        fused_BF = self.fusion(scaled_BD)
+        fused_BF = self.fusion(features_BD)
         gate_logits_BN = self.gate(fused_BF)
         gate_BN = gate_logits_BN.softmax(dim=-1)
         experts_BNE = self._experts(fused_BF)
@@ -138,9 +176,10 @@ class MoEJudge(nn.Module):
         return hidden.transpose(0, 1)
 
     def set_feature_scale(self, features_ND: Tensor) -> None:
-        """Standardise every feature with the mean and deviation of these (train) clips."""
-        self.feature_mean_D.copy_(features_ND.mean(dim=0))
-        self.feature_scale_D.copy_(_spread(features_ND))
+        """Give a ``train`` norm its mean and deviation; a ``layer`` norm needs none."""
+        norm = self.fusion[0]
+        if isinstance(norm, TrainNorm):
+            norm.fit(features_ND)
 
     def set_target_scale(self, values_N: Tensor) -> None:
         """Let the score output start at the mean of these (train) scores; NaN is left out."""

@@ -245,8 +245,7 @@ def _untrained(config: TrainConfig, material: _Material) -> MoEJudge:
     train = material.features("train")
     classes = material.examples.class_names
     judge = new_judge(config, input_dim=material.table.width, num_classes=len(classes))
-    if config.standardize_features:
-        judge.set_feature_scale(train.features_ND)
+    judge.set_feature_scale(train.features_ND)
     if material.waiting is None:
         judge.set_target_scale(train.value_N)
     return judge

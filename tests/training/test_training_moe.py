@@ -29,6 +29,7 @@ def _tiny(**changes: Any) -> MoEJudge:
         ({"expert_dims": (256, 256, 128)}, 874_705),
         ({"input_dim": 1536}, 809_681),
         ({"num_classes": 8}, 611_021),
+        ({"input_norm": "train"}, 611_537),
         ({"num_experts": 1}, 315_278),
         ({"num_experts": 2}, 414_031),
         ({"num_experts": 8}, 1_006_549),
@@ -135,12 +136,23 @@ def test_scores_start_at_the_mean_of_the_known_targets() -> None:
 
 def test_constant_features_do_not_blow_up() -> None:
     """A feature that never varies is left at its own scale."""
-    judge = _tiny()
+    judge = _tiny(input_norm="train")
     judge.set_feature_scale(torch.full((4, 7), 3.0))
     judgement = judge(torch.full((1, 7), 3.0))
 
-    assert judge.feature_scale_D.tolist() == [1.0] * 7
+    assert judge.state_dict()["fusion.0.scale_D"].tolist() == [1.0] * 7
     assert torch.isfinite(judgement.mos_B).all()
+
+
+def test_the_train_norm_keeps_the_level_that_layer_norm_takes_out() -> None:
+    """A clip that is more of everything is another clip; but no feature counts for ever."""
+    judge = _tiny(input_norm="train")
+    judge.set_feature_scale(torch.tensor([[1.0] * 7, [3.0] * 7]))
+    norm = judge.fusion[0]
+
+    assert norm(torch.full((1, 7), 4.0)).tolist() == [[2.0] * 7]
+    assert norm(torch.full((1, 7), 1e9)).tolist() == [[10.0] * 7]
+    assert nn.LayerNorm(7)(torch.full((1, 7), 4.0)).tolist() == [[0.0] * 7]
 
 
 def test_a_new_judge_depends_on_its_seed_alone() -> None:
