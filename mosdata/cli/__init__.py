@@ -6,8 +6,10 @@ Results go to standard output, words for people to standard error. Exit codes: 0
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -31,6 +33,28 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+STOPPED: Final = "Stopped. What is finished is kept: run the same command again to go on."
+
+
+class _Stopped(MosdataError):
+    """Ctrl-C, turned into an error of ours before Typer turns it into a bare exit code."""
+
+    exit_code = 130
+
+
+def _stoppable(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command, as far as Typer can see."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            raise _Stopped(STOPPED) from error
+
+    return run
+
+
 DATA, JUDGES, HOUSE = "Data", "Judges", "House"
 
 for command, panel in (
@@ -44,7 +68,7 @@ for command, panel in (
     (score, JUDGES),
     (doctor, HOUSE),
 ):
-    app.command(rich_help_panel=panel)(command)
+    app.command(rich_help_panel=panel)(_stoppable(command))
 
 
 def _show_version(*, wanted: bool) -> None:
@@ -76,8 +100,8 @@ def main() -> None:
         _complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _complain("Stopped. What is finished is kept: run the same command again to go on.")
-        sys.exit(130)
+        _complain(STOPPED)
+        sys.exit(_Stopped.exit_code)
     except BrokenPipeError:
         sys.exit(1)
 
