@@ -145,7 +145,6 @@ class SpeechStage:
                     "language": self.config.language,
                     "voice": voice.name,
                     "seed": seed_for(self.config.seed, record_id, "synth", bits=32),
-                    "line": text.line,
                 }
                 yield Record(id=record_id, split=split, group=member.info.name, payload=payload)
 

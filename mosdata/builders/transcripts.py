@@ -90,15 +90,22 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decode(path: Path, raw: bytes) -> str:
+    if b"\0" in raw or raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InvalidTranscripts(
+            f"{path} is not UTF-8: it looks like UTF-16. {_convert(path, 'UTF-16')}"
+        )
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        hint = "it looks like UTF-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "is it Latin-1?"
         raise InvalidTranscripts(
-            f"{path} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line} ({hint}). "
-            f"Convert it, for example with: iconv -f LATIN1 -t UTF-8 {path.name} > utf8.txt"
+            f"{path} is not UTF-8: byte 0x{raw[error.start]:02x} in line {line} (is it Latin-1?). "
+            f"{_convert(path, 'LATIN1')}"
         ) from error
+
+
+def _convert(path: Path, encoding: str) -> str:
+    return f"Convert it, for example with: iconv -f {encoding} -t UTF-8 {path.name} > utf8.txt"
 
 
 def _check_lengths(path: Path, lines: list[str]) -> None:

@@ -30,7 +30,8 @@ class SplitRule:
 
     def __post_init__(self) -> None:
         if not all(0 <= share < math.inf for share in self.shares) or not self.shares[0]:
-            raise InvalidValue("split", self.shares, "shares >= 0, with some for train")
+            given = ":".join(f"{share:g}" for share in self.shares)
+            raise InvalidValue("split", given, "shares of 0 or more, with some for train")
 
     @classmethod
     def parse(cls, text: str) -> SplitRule:
