@@ -106,7 +106,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _complain(message: str) -> None:
+def _complain(message: str, *, word: str = "error") -> None:
     from mosdata.cli.console import complain
 
-    complain(message)
+    complain(message, word=word)

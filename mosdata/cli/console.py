@@ -38,10 +38,10 @@ def note(message: str) -> None:
     people().print(f"note: {message}", style="dim", markup=False)
 
 
-def complain(message: str) -> None:
+def complain(message: str, *, word: str = "error") -> None:
     """An error, as one message."""
     console = people()
-    console.print("error: ", style="bold red", end="")
+    console.print(f"{word}: ", style="bold red", end="")
     console.print(message, markup=False)
 
 
