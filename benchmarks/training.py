@@ -23,8 +23,9 @@ from mosdata.training.checkpoint import new_judge
 from mosdata.training.config import TrainConfig
 from mosdata.training.context import Context
 from mosdata.training.features import dataset_features, make_encoder, one_thread
-from mosdata.training.loop import LabelledFeatures, fit
+from mosdata.training.loop import fit
 from mosdata.training.losses import class_loss, moe_regularizer, smooth_l1
+from mosdata.training.measure import LabelledFeatures
 from mosdata.training.stages import PAPER_STAGES
 
 DURATION_S = 3.0

@@ -32,7 +32,7 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def _quiet(_: Progress) -> None:
+def quiet(_: Progress) -> None:
     """Tell nobody."""
 
 
@@ -62,7 +62,7 @@ class Context:
     rank: int = 0
     world: int = 1
     device: str = "cpu"
-    report: Report = _quiet
+    report: Report = quiet
     total: Callable[[Tensor], Tensor] = _alone
     save: Callable[[Callable[[], State]], None] = _forget
     resume: State | None = None

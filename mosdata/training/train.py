@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import torch
+from typing import Any
 
 from mosdata import __version__
-from mosdata.errors import NothingFound, OutputConflict
+from mosdata.errors import OutputConflict
 from mosdata.manifests.ids import canonical_json
-from mosdata.manifests.rows import HUMAN
 from mosdata.manifests.store import Dataset, open_dataset
 from mosdata.training.checkpoint import (
     JudgeCard,
@@ -26,30 +22,13 @@ from mosdata.training.checkpoint import (
     save_run,
 )
 from mosdata.training.config import TrainConfig
-from mosdata.training.context import Context, Progress, Report, pick_device
-from mosdata.training.data import (
-    Examples,
-    Target,
-    class_indices,
-    load_examples,
-    targets_in,
-)
-from mosdata.training.features import (
-    Encoder,
-    FeatureTable,
-    dataset_features,
-    encoder_key,
-    make_encoder,
-)
-from mosdata.training.loop import LabelledFeatures, Record, fit
+from mosdata.training.context import Context, Report, pick_device, quiet
+from mosdata.training.data import Examples, Target, load_examples
+from mosdata.training.features import encoder_key
+from mosdata.training.loop import Record, fit
+from mosdata.training.material import Material, gather
 from mosdata.training.moe import MoEJudge
 from mosdata.training.stages import Stage
-
-MIN_TARGETS: Final = 2
-"""Scores in train below which there is nothing to learn from."""
-
-MIN_CLASSES: Final = 2
-"""Known synthesizers in train below which there is nothing to tell apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +97,13 @@ def train_moe(
     examples = load_examples(dataset, Target.parse(config.target, dataset))
     if _is_finished(run_folder, config, dataset, examples):
         return _summary(run_folder, started_s, already_done=True)
-    material = _gather(
+    material = gather(
         dataset, examples, config, device=pick_device(device), cache=cache_folder, report=report
     )
     keeper = StateKeeper(run_folder, _identity(config, material), every_s=save_every_s)
     resume = keeper.load()
     context = Context(
-        device=material.device, report=report or _quiet, save=keeper.save, resume=resume
+        device=material.device, report=report or quiet, save=keeper.save, resume=resume
     )
     judge = _untrained(config, material)
     history = fit(
@@ -141,106 +120,7 @@ def train_moe(
     return _summary(run_folder, started_s, resumed_after_epochs=resumed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Material:
-    """What a run learns from: labels, features, and the stages they can feed."""
-
-    examples: Examples
-    table: FeatureTable
-    encoder: Encoder
-    device: str
-    stages: tuple[Stage, ...]
-    waiting: str | None
-    labels_digest: str
-
-    def features(self, split: str) -> LabelledFeatures:
-        """One split as tensors."""
-        rows = self.examples.of(split)
-        values = [math.nan if row.value is None else row.value for row in rows]
-        classes = class_indices(rows, self.examples.class_names)
-        return LabelledFeatures(
-            features_ND=torch.from_numpy(self.table.matrix(row.clip_id for row in rows)),
-            value_N=torch.tensor(values, dtype=torch.float32),
-            class_N=torch.tensor(classes, dtype=torch.int64),
-        )
-
-
-def _gather(
-    dataset: Dataset,
-    examples: Examples,
-    config: TrainConfig,
-    *,
-    device: str,
-    cache: Path | None,
-    report: Report | None,
-) -> _Material:
-    encoder = make_encoder(config.encoder, device=device)
-
-    def advance(done: int, total: int) -> None:
-        (report or _quiet)(Progress(phase="features", done=done, total=total))
-
-    table = dataset_features(dataset, encoder, cache_folder=cache, advance=advance)
-    usable = tuple(row for row in examples.rows if row.clip_id in table.vectors)
-    notes = (*examples.notes, *table.notes, *_rejections(table))
-    kept = replace(examples, rows=usable, notes=notes)
-    stages, waiting, skipped = _plan_stages(config, kept, dataset)
-    return _Material(
-        examples=replace(kept, notes=(*notes, *skipped)),
-        table=table,
-        encoder=encoder,
-        device=device,
-        stages=stages,
-        waiting=waiting,
-        labels_digest=examples.digest,
-    )
-
-
-def _rejections(table: FeatureTable) -> list[str]:
-    """One note per reason for which clips have no features."""
-    counts = Counter(table.rejected.values())
-    return [f"{counts[reason]} clips were left out: {reason}." for reason in sorted(counts)]
-
-
-def _plan_stages(
-    config: TrainConfig, examples: Examples, dataset: Dataset
-) -> tuple[tuple[Stage, ...], str | None, list[str]]:
-    """Stages that the labels can feed, what the others wait for, and what was left out.
-
-    Raises:
-        NothingFound: no stage can run.
-    """
-    scored = examples.num_targets >= MIN_TARGETS
-    several = len(examples.class_names) >= MIN_CLASSES
-    waiting = None if scored else _waiting(examples, dataset)
-    stages = tuple(stage for stage in config.stages if (scored if stage.needs_targets else several))
-    if not stages:
-        raise NothingFound(
-            f"There is nothing to learn in {dataset.folder}: its train split has "
-            f"{len(examples.class_names)} known synthesizers ({MIN_CLASSES} are needed to tell "
-            f"them apart). {waiting or ''}"
-        )
-    skipped = []
-    if not several:
-        skipped.append("One synthesizer only: stage 1, which tells them apart, was left out.")
-    return stages, waiting, skipped
-
-
-def _waiting(examples: Examples, dataset: Dataset) -> str:
-    """What stages 2 and 3 wait for, and how to give it."""
-    how = f"mosdata label {dataset.folder} --ratings ratings.csv"
-    metrics = [str(target) for target in targets_in(dataset) if target.kind != HUMAN]
-    other = ""
-    if metrics:
-        listed = ", ".join(metrics)
-        other = f" Or learn what a metric says, with --target {metrics[0]} (present: {listed})."
-    return (
-        f"Stages 2 and 3 wait for scores: {examples.num_targets} train clips have one for "
-        f"{str(examples.target)!r}, {MIN_TARGETS} or more are needed. Add people's ratings with "
-        f"'{how}' and train again.{other}"
-    )
-
-
-def _untrained(config: TrainConfig, material: _Material) -> MoEJudge:
+def _untrained(config: TrainConfig, material: Material) -> MoEJudge:
     """A judge with initial weights, and with scales that come from train alone."""
     train = material.features("train")
     classes = material.examples.class_names
@@ -251,7 +131,7 @@ def _untrained(config: TrainConfig, material: _Material) -> MoEJudge:
     return judge
 
 
-def _identity(config: TrainConfig, material: _Material) -> str:
+def _identity(config: TrainConfig, material: Material) -> str:
     """Stands for all that decides the result; an unfinished run of another is begun anew."""
     parts = [
         __version__,
@@ -298,7 +178,7 @@ def _is_finished(
 
 
 def _card(
-    judge: MoEJudge, dataset: Dataset, material: _Material, history: list[Record]
+    judge: MoEJudge, dataset: Dataset, material: Material, history: list[Record]
 ) -> JudgeCard:
     examples = material.examples
     scored = Counter(row.split for row in examples.rows if row.value is not None)
@@ -364,7 +244,3 @@ def _summary(
         already_done=already_done,
         resumed_after_epochs=resumed_after_epochs,
     )
-
-
-def _quiet(_: Progress) -> None:
-    """Tell nobody."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,9 @@ from mosdata.testing import clip, utterance, write_dataset
 from mosdata.training.checkpoint import new_judge
 from mosdata.training.config import TrainConfig
 from mosdata.training.context import Context, Progress, pick_device
-from mosdata.training.loop import LabelledFeatures, fit, measure
+from mosdata.training.features import one_thread
+from mosdata.training.loop import fit
+from mosdata.training.measure import LabelledFeatures, measure
 from mosdata.training.moe import MoEJudge
 from mosdata.training.stages import PAPER_STAGES, Stage, cosine, ramp, task_weights
 from mosdata.training.train import train_moe
@@ -70,12 +74,21 @@ def _clips(num_clips: int = 40, seed: int = 0) -> LabelledFeatures:
     )
 
 
-def _fit(
-    config: TrainConfig, train: LabelledFeatures | None = None, **context: Any
-) -> tuple[MoEJudge, list[dict[str, Any]]]:
-    train = train or _clips()
+def _new(config: TrainConfig, train: LabelledFeatures) -> MoEJudge:
     judge = new_judge(config, input_dim=5, num_classes=2)
     judge.set_target_scale(train.value_N)
+    return judge
+
+
+def _fit(
+    config: TrainConfig,
+    train: LabelledFeatures | None = None,
+    *,
+    judge: MoEJudge | None = None,
+    **context: Any,
+) -> tuple[MoEJudge, list[dict[str, Any]]]:
+    train = train or _clips()
+    judge = judge or _new(config, train)
     history = fit(
         judge,
         train,
@@ -205,9 +218,13 @@ def test_two_ranks_learn_what_one_learns(tiny: TrainConfig) -> None:
 
 
 def _two_ranks(config: TrainConfig) -> list[dict[str, Tensor]]:
-    """Two threads that add their tensors as ``all_reduce`` would."""
+    """Two threads that add their tensors as ``all_reduce`` would.
+
+    Ranks are processes in earnest. Threads share torch's generator and its number of threads, so
+    both judges are made beforehand and the number is one throughout.
+    """
     barrier, slots = threading.Barrier(2), [torch.zeros(0), torch.zeros(0)]
-    results: list[dict[str, Tensor]] = [{}, {}]
+    judges = [_new(config, _clips()) for _ in range(2)]
 
     def rank(number: int) -> None:
         def total(tensor: Tensor) -> Tensor:
@@ -217,15 +234,15 @@ def _two_ranks(config: TrainConfig) -> list[dict[str, Tensor]]:
             barrier.wait(timeout=60)
             return added
 
-        judge, _ = _fit(config, rank=number, world=2, total=total)
-        results[number] = judge.state_dict()
+        _fit(config, judge=judges[number], rank=number, world=2, total=total)
 
     threads = [threading.Thread(target=rank, args=(number,)) for number in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return [judge.state_dict() for judge in judges]
 
 
 def test_one_synthesizer_skips_stage_one(tmp_path: Path, tiny: TrainConfig) -> None:
@@ -302,3 +319,15 @@ def test_an_unknown_device_is_refused() -> None:
     assert pick_device("auto") in ("cpu", "cuda")
     with pytest.raises(InvalidValue, match="auto, cpu, cuda"):
         pick_device("tpu")
+
+
+def test_training_needs_neither_ray_nor_datasets_nor_transformers() -> None:
+    """Judges train on machines that have torch and a dataset, nothing of the builders."""
+    code = (
+        "import sys, mosdata.training.train, mosdata.training.score\n"
+        "print(sorted({'ray', 'datasets', 'transformers', 'audiomentations', 'librosa'}"
+        " & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert run.stdout.strip() == "[]"
