@@ -121,12 +121,15 @@ def _waiting(examples: Examples, dataset: Dataset) -> str:
     """What stages 2 and 3 wait for, and how to give it."""
     how = f"mosdata label {dataset.folder} --ratings ratings.csv"
     metrics = [str(target) for target in targets_in(dataset) if target.kind != HUMAN]
-    other = ""
-    if metrics:
-        listed = ", ".join(metrics)
-        other = f" Or learn what a metric says, with --target {metrics[0]} (present: {listed})."
+    listed = ", ".join(metrics)
+    other = (
+        f"Or learn what a metric says, with --target {metrics[0]} (present: {listed})."
+        if metrics
+        else "Without people, a metric can stand in, under its own name: "
+        f"'mosdata label {dataset.folder} --metrics dnsmos.p808', then --target dnsmos.p808."
+    )
     return (
         f"Stages 2 and 3 wait for scores: {examples.num_targets} train clips have one for "
         f"{str(examples.target)!r}, {MIN_TARGETS} or more are needed. Add people's ratings with "
-        f"'{how}' and train again.{other}"
+        f"'{how}' and train again. {other}"
     )
