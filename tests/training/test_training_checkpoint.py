@@ -213,7 +213,8 @@ def test_without_scores_stage_one_runs_and_the_rest_waits(
     assert [stage["stage"] for stage in summary.stages] == ["classes"]
     assert summary.waiting is not None
     assert f"mosdata label {unrated.folder} --ratings ratings.csv" in summary.waiting
-    assert "--target" not in summary.waiting
+    assert f"mosdata label {unrated.folder} --metrics dnsmos.p808" in summary.waiting
+    assert "present:" not in summary.waiting
     assert not load_judge(tmp_path / "run").card.gives_scores
 
 
