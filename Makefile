@@ -9,7 +9,7 @@ TB := $(if $(FL),,--torch-backend=auto)
 EXTRAS := all,dev
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check fix lint types contracts tests golden clean
+.PHONY: help demo test check fix lint types contracts tests clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,9 +38,6 @@ tests: $(V)/.ok
 fix: $(V)/.ok  ## Repair what can be repaired
 	$(V)/bin/ruff check --fix .
 	$(V)/bin/ruff format .
-
-golden: $(V)/.ok  ## Write golden numbers again; read them before committing
-	$(V)/bin/python -m pytest -m "not ray and not gpu" --update-golden
 
 constraints.txt.new: $(V)/.ok  ## Compile the pins again
 	printf 'torch==2.13.0\n' > .torch-pin

@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(12.3), duration(125), duration(7300)
-        ('12 s', '2 min 05 s', '2 h 02 min')
+        ('12 s', '2 min 05 s', '2 h 01 min')
     """
     whole = round(seconds)
     if whole < 60:
