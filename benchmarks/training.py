@@ -1,6 +1,6 @@
 """Seconds per 1,000 clips: features, and training beside a bare loop of the same steps.
 
-    python benchmarks/training.py [NUM_CLIPS]
+    python benchmarks/training.py [NUM_CLIPS] [cuda]
 
 Set OMP_WAIT_POLICY=PASSIVE on a busy machine. The ratio is what to compare between machines.
 """
@@ -31,7 +31,7 @@ from mosdata.training.stages import PAPER_STAGES
 DURATION_S = 3.0
 
 
-def main(num_clips: int) -> None:
+def main(num_clips: int, device: str) -> None:
     print(f"{num_clips} clips of {DURATION_S} s, load average {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:
         dataset = _dataset(Path(folder) / "ds", num_clips)
@@ -40,7 +40,7 @@ def main(num_clips: int) -> None:
             seconds = _timed(dataset_features, dataset, encoder)
             cached = _timed(dataset_features, dataset, encoder)
             print(f"{name}: {_per_1000(seconds, num_clips)}, cached {_per_1000(cached, num_clips)}")
-    _training(num_clips)
+    _training(num_clips, device)
 
 
 def _dataset(folder: Path, num_clips: int):
@@ -53,7 +53,7 @@ def _dataset(folder: Path, num_clips: int):
     return write_dataset(folder, {"train": rows})
 
 
-def _training(num_clips: int) -> None:
+def _training(num_clips: int, device: str) -> None:
     """Stage 2 at full length, without early stopping."""
     config = replace(TrainConfig(), stages=PAPER_STAGES[1:2], patience=10**6)
     generator = torch.Generator().manual_seed(0)
@@ -67,10 +67,10 @@ def _training(num_clips: int) -> None:
     _, num_epochs = config.epochs(config.stages[0])
     bare = _timed(_bare, config, train, num_epochs)
     judge = new_judge(config, input_dim=160, num_classes=4)
-    options = {"config": config, "stages": config.stages, "context": Context()}
+    options = {"config": config, "stages": config.stages, "context": Context(device=device)}
     ours = _timed(fit, judge, train, validation, **options)
-    print(f"training, {num_epochs} epochs: {_per_1000(ours, num_clips)}")
-    print(f"bare loop, {num_epochs} epochs: {_per_1000(bare, num_clips)}")
+    print(f"training on {device}, {num_epochs} epochs: {_per_1000(ours, num_clips)}")
+    print(f"bare loop on cpu, {num_epochs} epochs: {_per_1000(bare, num_clips)}")
     print(f"training / bare loop: {ours / bare:.2f}")
 
 
@@ -103,4 +103,5 @@ def _per_1000(seconds: float, num_clips: int) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    main(numbers[0] if numbers else 300, "cuda" if "cuda" in sys.argv else "cpu")
