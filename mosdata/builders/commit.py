@@ -24,6 +24,7 @@ from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.store import (
     FORMAT,
     DataFile,
+    Dataset,
     content_id,
     describe_file,
     open_dataset,
@@ -42,7 +43,8 @@ def commit_clips(
     receipts: Sequence[Receipt],
     *,
     provenance: dict[str, JSON],
-    parent: dict[str, JSON] | None,
+    parent: Dataset | None = None,
+    keeps_parent: bool = False,
 ) -> None:
     """Put a finished run's clips into place as one dataset folder.
 
@@ -52,7 +54,9 @@ def commit_clips(
         plan: what was asked for.
         receipts: one per shard, in plan order, each verified.
         provenance: engines, licences and versions.
-        parent: ids of the dataset that this one was made from, if any.
+        parent: the dataset that this one was made from, if any.
+        keeps_parent: whether all clips of the parent are in this one too; their ratings come
+            along.
     """
     stage = run / f"commit-{uuid.uuid4().hex[:12]}"
     (stage / "data").mkdir(parents=True)
@@ -65,7 +69,9 @@ def commit_clips(
         "stage": plan.spec.name,
         "plan_id": plan.plan_id,
         "config": plan.spec.config,
-        "parent": parent,
+        "parent": None
+        if parent is None
+        else {"dataset_id": parent.dataset_id, "content_id": parent.content_id},
         "class_names": list(plan.spec.class_names),
         "sample_rate_hz": plan.spec.sample_rate_hz,
         "content_id": content_id(receipt.content_sum for receipt in receipts),
@@ -73,7 +79,7 @@ def commit_clips(
         "duration_s": sum(receipt.duration_s for receipt in receipts),
         "data": [asdict(file) for file in files],
         "quarantine": _write_quarantine(stage, rejections),
-        "ratings": [],
+        "ratings": _link_ratings(parent, stage) if parent and keeps_parent else [],
     }
     write_json(stage / "provenance.json", provenance)
     write_manifest(stage, manifest)
@@ -172,6 +178,16 @@ def _link_data(run: Path, stage: Path, plan: Plan, receipts: Sequence[Receipt]) 
         )
     sync_folder(stage / "data")
     return files
+
+
+def _link_ratings(parent: Dataset, stage: Path) -> list[Any]:
+    """The parent's sets of ratings, as they are; returns their entries of the manifest."""
+    for entry in parent.manifest["ratings"]:
+        for file in entry["files"]:
+            target = stage / file["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(parent.folder / file["path"], target)
+    return list(parent.manifest["ratings"])
 
 
 def _link(source: Path, target: Path) -> None:

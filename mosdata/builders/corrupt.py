@@ -105,13 +105,14 @@ class CorruptStage:
         return sorted({level for level in self.config.levels if level > 0})
 
     @property
-    def _keeps_sources(self) -> bool:
+    def keeps_sources(self) -> bool:
+        """Whether all clips of the source are part of the result."""
         return self.config.keep_sources or 0 in self.config.levels
 
     def records(self) -> Iterator[Record]:
         """A source, then its corrupted copies from mild to strong; sources in file order."""
         for split, place, row in places(self.source, ("id", "system")):
-            if self._keeps_sources:
+            if self.keeps_sources:
                 yield self._record(row["id"], split, place, {})
             for kind in self._kinds_for(row["id"]):
                 for level in self._levels:
@@ -137,7 +138,7 @@ class CorruptStage:
     def estimate(self) -> Estimate:
         """Counts, hours and bytes; corrupted copies are as long as their sources."""
         per_kind = len(self._levels) * (self.config.per_clip or len(self.kinds))
-        copies = per_kind + self._keeps_sources
+        copies = per_kind + self.keeps_sources
         num_bytes = sum(file.bytes for file in self.source.files)
         return Estimate(
             num_records=self.source.num_rows * copies,

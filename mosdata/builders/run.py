@@ -31,7 +31,6 @@ from mosdata.builders.receipts import (
 from mosdata.builders.shard import FULL_DISK, full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
 from mosdata.errors import BuildFailed, DamagedDataset, NotEnoughSpace, OutputConflict
-from mosdata.manifests.ids import JSON
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
@@ -78,6 +77,7 @@ def run_stage(
     execution: Execution,
     records_per_shard: int = RECORDS_PER_SHARD,
     parent: Dataset | None = None,
+    keeps_parent: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Make a dataset, or finish making it.
@@ -88,6 +88,7 @@ def run_stage(
         execution: where to run.
         records_per_shard: how much one worker does between two receipts.
         parent: the dataset that this one is made from, if any.
+        keeps_parent: whether the parent's clips are in this one too; their ratings come along.
         on_progress: called after every shard.
 
     Raises:
@@ -110,10 +111,15 @@ def run_stage(
             run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
         )
         refuse_all_rejected(run, plan, receipts)
-        about: dict[str, JSON] | None = None
-        if parent is not None:
-            about = {"dataset_id": parent.dataset_id, "content_id": parent.content_id}
-        commit_clips(run, out, plan, receipts, provenance=stage.provenance(), parent=about)
+        commit_clips(
+            run,
+            out,
+            plan,
+            receipts,
+            provenance=stage.provenance(),
+            parent=parent,
+            keeps_parent=keeps_parent,
+        )
     return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
 
 

@@ -111,6 +111,7 @@ def corrupt(
             execution=execution,
             records_per_shard=RECORDS_PER_SHARD,
             parent=source,
+            keeps_parent=stage.keeps_sources,
             on_progress=show,
         )
     console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")

@@ -30,7 +30,7 @@ def dataset_or_newest(
 
     if folder is not None:
         return open_dataset(folder)
-    found = find_datasets(WORKSPACE, stages)
+    found = find_datasets(WORKSPACE, stages, on_damaged=console.note)
     if not found:
         raise NothingFound(
             f"No finished dataset under ./{WORKSPACE}. Make one first: {first}; "

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -322,13 +322,29 @@ def content_id(sums: Iterable[int]) -> str:
     return total.to_bytes(CONTENT_DIGEST_BYTES, "big").hex()
 
 
-def find_datasets(workspace: Path, stages: Iterable[str] | None = None) -> list[Dataset]:
-    """Finished datasets directly below a folder, the newest first."""
+def find_datasets(
+    workspace: Path,
+    stages: Iterable[str] | None = None,
+    *,
+    on_damaged: Callable[[str], None] = lambda _: None,
+) -> list[Dataset]:
+    """Finished datasets directly below a folder, the newest first.
+
+    Args:
+        workspace: the folder to look in.
+        stages: kinds of dataset that will do; None for all.
+        on_damaged: told of each dataset that cannot be read and is left out.
+    """
     wanted = None if stages is None else {*stages}
     manifests = sorted(
         workspace.glob(f"*/{MANIFEST_NAME}"), key=lambda path: path.stat().st_mtime_ns, reverse=True
     )
-    found = [open_dataset(path.parent) for path in manifests]
+    found = []
+    for path in manifests:
+        try:
+            found.append(open_dataset(path.parent))
+        except DamagedDataset as error:
+            on_damaged(str(error))
     return [dataset for dataset in found if wanted is None or dataset.stage in wanted]
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from mosdata.augment.chain import apply_chain
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
+from mosdata.builders.verify import verify_files
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.store import open_dataset
-from mosdata.testing import utterance, write_dataset
+from mosdata.testing import human_ratings, utterance, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,22 @@ def test_people_judged_the_source_and_not_the_copy(tmp_path, run):
         expected = (4.25, 0.5, 4) if row.parent_id is None else (None, None, None)
         assert expected == (row.mos, row.mos_std, row.mos_votes)
         assert row.synthesizer == "tone"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ratings_come_along_with_the_sources_that_they_are_of(tmp_path, run, kept):
+    """All scores of the parent where its clips are kept, none where they are not."""
+    clips = [utterance(i) for i in range(2)]
+    scores = [score for row in clips for score in human_ratings(row.id, [3, 5])]
+    source = write_dataset(tmp_path / "source", {"train": clips}, scores)
+    stage = CorruptStage(
+        source, CorruptConfig(levels=(0.5,), kinds=("white_noise",), keep_sources=kept)
+    )
+
+    made = run(stage, tmp_path / "out", parent=source, keeps_parent=stage.keeps_sources).dataset
+
+    assert (scores if kept else []) == list(made.ratings())
+    verify_files(made)
 
 
 @pytest.mark.parametrize("levels", [(0.5,), (0.0, 0.5)])

@@ -210,6 +210,20 @@ def test_the_newest_dataset_comes_first(tmp_path):
     assert find_datasets(tmp_path / "nothing") == []
 
 
+def test_a_damaged_neighbour_is_told_of_and_left_out(tmp_path):
+    """One folder of another version does not hide the others."""
+    write_dataset(tmp_path / "good", {"train": ROWS[:1]})
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "mosdata.json").write_text("{}")
+    told = []
+
+    found = find_datasets(tmp_path, on_damaged=told.append)
+
+    assert ["good"] == [dataset.folder.name for dataset in found]
+    assert 1 == len(told)
+    assert "bad" in told[0]
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut short", "garbage"])
 def test_a_file_that_cannot_be_read_is_named(dataset, damage):
     """Whoever reads the rows is told which file is damaged, and what to do."""
