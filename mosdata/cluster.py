@@ -17,8 +17,9 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mosdata.errors import BuildFailed, MosdataError, UsageError
 
@@ -26,6 +27,8 @@ SECOND_NODE_HINT = (
     "Give --out a folder that every node sees under the same path (NFS, Lustre), "
     "or run on one node."
 )
+
+KNOCK_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ def session(*, address: str | None, num_cpus: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if address is not None:
+        _check_reachable(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         options |= {"num_cpus": num_cpus, "include_dashboard": False}
@@ -61,14 +66,33 @@ def session(*, address: str | None, num_cpus: int) -> Iterator[None]:
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UsageError(
-            f"No Ray cluster could be joined at {address!r}: {error}. Check the address "
-            "('ray status' on the head node), and that this machine has the cluster's token."
-        ) from error
+        raise _not_joined(address, error) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Knock at the door before Ray does: it knocks for minutes where nobody answers.
+
+    Raises:
+        UsageError: nothing listens there.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # "auto", or something that Ray refuses at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise _not_joined(address, error) from error
+
+
+def _not_joined(address: str | None, error: Exception) -> UsageError:
+    return UsageError(
+        f"No Ray cluster could be joined at {address!r}: {error}. Check the address "
+        "('ray status' on the head node), and that this machine has the cluster's token."
+    )
 
 
 def run_calls(
@@ -94,20 +118,22 @@ def run_calls(
             "A system of this plan needs a GPU and no node of the cluster has one. "
             "Join a cluster that has (--address), or leave the system out."
         )
-    submit, slots = _submitter(function, num_gpus=num_gpus)
+    pool = _Actors(function, num_gpus) if num_gpus else _Tasks(function, window_per_slot)
     waiting = iter(enumerate(arguments))
     running: dict[Any, int] = {}
-    while True:
-        while len(running) < slots * window_per_slot:
-            position, call = next(waiting, (-1, ()))
-            if position < 0:
-                break
-            running[submit(*call)] = position
-        if not running:
-            return
-        done, _ = ray.wait(list(running), num_returns=1)
-        for reference in done:
-            yield running.pop(reference), _outcome(reference)
+    try:
+        while True:
+            for position, call in islice(waiting, pool.capacity - len(running)):
+                running[pool.start(call)] = position
+            if not running:
+                return
+            done, _ = ray.wait(list(running), num_returns=1)
+            for reference in done:
+                outcome = _outcome(reference)
+                pool.ended(reference, outcome)
+                yield running.pop(reference), outcome
+    finally:
+        pool.close()
 
 
 def num_nodes() -> int:
@@ -147,25 +173,65 @@ def _sees(path: str) -> bool:
     return Path(path).is_file()
 
 
-def _submitter(function: Callable[..., None], *, num_gpus: float) -> tuple[Callable[..., Any], int]:
-    """How to start one call, and how many fit at once."""
-    import ray
+class _Tasks:
+    """Calls in any idle worker; some wait in Ray's queue, so that no worker waits for us."""
 
-    resources = ray.cluster_resources()
-    if not num_gpus:
-        task = ray.remote(num_cpus=1, max_retries=0, runtime_env=_runtime_env())(function)
-        return task.remote, max(1, int(resources.get("CPU", 1)))
-    slots = max(1, int(resources["GPU"] / num_gpus))
-    actor_class: Any = ray.remote(
-        num_gpus=num_gpus, max_restarts=-1, max_task_retries=0, runtime_env=_runtime_env()
-    )(_Caller)
-    actors = [actor_class.remote() for _ in range(slots)]
-    turn = iter(range(1 << 62))
+    def __init__(self, function: Callable[..., None], window_per_slot: int) -> None:
+        import ray
 
-    def submit(*call: object) -> object:
-        return actors[next(turn) % slots].call.remote(function, *call)
+        slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self.capacity = slots * window_per_slot
+        self._task = ray.remote(num_cpus=1, max_retries=0, runtime_env=_runtime_env())(function)
 
-    return submit, slots
+    def start(self, call: tuple[Any, ...]) -> Any:
+        return self._task.remote(*call)
+
+    def ended(self, reference: Any, outcome: object) -> None:
+        """Nothing to do: the worker is Ray's."""
+
+    def close(self) -> None:
+        """Nothing to do either."""
+
+
+class _Actors:
+    """Calls in actors that keep what they loaded, one call at a time each.
+
+    A lost actor is replaced by us rather than restarted by Ray: calls that reach an actor while
+    it restarts fail at once, and would be taken for crashes of their own.
+    """
+
+    def __init__(self, function: Callable[..., None], num_gpus: float) -> None:
+        import ray
+
+        self.capacity = max(1, int(ray.cluster_resources()["GPU"] / num_gpus))
+        self._function = function
+        self._class: Any = ray.remote(
+            num_gpus=num_gpus, max_restarts=0, max_task_retries=0, runtime_env=_runtime_env()
+        )(_Caller)
+        self._idle: list[Any] = []
+        self._busy: dict[Any, Any] = {}
+
+    def start(self, call: tuple[Any, ...]) -> Any:
+        actor = self._idle.pop() if self._idle else self._class.remote()
+        reference = actor.call.remote(self._function, *call)
+        self._busy[reference] = actor
+        return reference
+
+    def ended(self, reference: Any, outcome: object) -> None:
+        import ray
+
+        actor = self._busy.pop(reference)
+        if isinstance(outcome, Lost):
+            ray.kill(actor)  # where only the connection was lost, it would keep its GPU
+        else:
+            self._idle.append(actor)
+
+    def close(self) -> None:
+        """Give the GPUs back at once; Ray takes its time with actors that nobody names."""
+        import ray
+
+        for actor in [*self._idle, *self._busy.values()]:
+            ray.kill(actor)
 
 
 class _Caller:
@@ -186,9 +252,11 @@ def _outcome(reference: Any) -> Lost | MosdataError | None:
         if isinstance(cause, MosdataError):
             return cause
         raise BuildFailed(f"A worker failed: {type(cause).__name__}: {cause}") from error
-    except (exceptions.WorkerCrashedError, exceptions.OutOfMemoryError) as error:
-        return Lost(died_working=True, message=str(error))
-    except exceptions.ActorDiedError as error:
+    except (
+        exceptions.WorkerCrashedError,
+        exceptions.OutOfMemoryError,
+        exceptions.ActorDiedError,
+    ) as error:
         return Lost(died_working=True, message=str(error))
     except exceptions.RayError as error:
         return Lost(died_working=False, message=str(error))
