@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mosdata.builders.run import Outcome, Progress
+    from mosdata.builders.finish import Progress
+    from mosdata.builders.run import Outcome
 
 LOG_WIDTH: Final = 120
 

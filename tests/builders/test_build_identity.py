@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mosdata.builders import run as run_module
+from mosdata.builders import finish
 from mosdata.builders.plan import plan_id_of, read_plan, read_records, write_plan
 from mosdata.builders.verify import verify_content, verify_files
 from mosdata.errors import InvalidValue, UnknownName, UsageError
@@ -40,10 +40,10 @@ def test_the_order_of_shards_does_not_matter(
     def shuffled(folder, plan, todo, execution, *, needs_gpu):
         order = random.Random(3).sample(todo, len(todo))
         assert order != todo
-        return run_module_execute(folder, plan, order, execution, needs_gpu=needs_gpu)
+        return execute(folder, plan, order, execution, needs_gpu=needs_gpu)
 
-    run_module_execute = run_module.execute
-    monkeypatch.setattr(run_module, "execute", shuffled)
+    execute = finish.execute
+    monkeypatch.setattr(finish, "execute", shuffled)
     outcome = run(speech_stage(voices=2), tmp_path / "out")
 
     assert checksums(by_serial.folder) == checksums(outcome.folder)
