@@ -97,9 +97,10 @@ def _add_people(target: Dataset, path: Path, dimension: str, *, as_json: bool) -
 
     added = add_human_ratings(target, path, dimension=dimension)
     done = "were there already" if added.was_complete else "added"
+    raters = f"{added.num_raters:,} raters" if added.num_raters else "raters not named"
     console.say(
-        f"{added.num_ratings:,} scores of {added.num_clips:,} clips by "
-        f"{added.num_raters:,} known raters {done}: {target.folder}"
+        f"{added.num_ratings:,} scores of {added.num_clips:,} clips ({raters}) {done}: "
+        f"{target.folder}"
     )
     console.say("Next: mosdata train moe")
     value = {

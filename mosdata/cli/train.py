@@ -83,7 +83,7 @@ def _show(summary: TrainSummary) -> None:
         pace = console.duration(summary.seconds)
         console.say(
             f"Trained on {summary.clips.get('train', 0):,} clips of {len(summary.classes)} "
-            f"systems, target {summary.target}, in {pace}: {summary.run_folder}"
+            f"synthesizer{'s' * (len(summary.classes) != 1)}, target {summary.target}, in {pace}: {summary.run_folder}"
         )
     if summary.waiting:
         console.say(summary.waiting)
