@@ -81,9 +81,10 @@ def _show(summary: TrainSummary) -> None:
             rows,
         )
         pace = console.duration(summary.seconds)
+        many = "s" if len(summary.classes) != 1 else ""
         console.say(
             f"Trained on {summary.clips.get('train', 0):,} clips of {len(summary.classes)} "
-            f"synthesizer{'s' * (len(summary.classes) != 1)}, target {summary.target}, in {pace}: {summary.run_folder}"
+            f"synthesizer{many}, target {summary.target}, in {pace}: {summary.run_folder}"
         )
     if summary.waiting:
         console.say(summary.waiting)
