@@ -21,7 +21,7 @@ Every message says what was given, what is allowed, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -29,6 +29,10 @@ class MosdataError(Exception):
     """Base of all errors whose message is meant for the user."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., MosdataError], tuple[object, ...]]:
+        """Travel between processes as what it says, whatever its constructor takes."""
+        return _revive, (type(self), self.args, self.__dict__)
 
 
 class UsageError(MosdataError):
@@ -107,5 +111,11 @@ class RecordRejected(MosdataError):
         super().__init__(message)
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[RecordRejected], tuple[str, str]]:
-        return type(self), (self.reason, str(self))
+
+def _revive(
+    kind: type[MosdataError], args: tuple[object, ...], state: dict[str, object]
+) -> MosdataError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -92,9 +92,10 @@ def _front_matter(dataset: Dataset, facts: _Facts) -> str:
     lines += ["- config_name: default", "  default: true", "  data_files:"]
     for split in dataset.splits:
         lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
-    if dataset.rating_files:
+    if ratings := dataset.manifest["ratings"]:
         lines += ["- config_name: ratings", "  data_files:", f"  - split: {RATINGS_SPLIT}"]
-        lines += ["    path: ratings/*/*.parquet"]
+        lines += ["    path:"]
+        lines += [f"    - ratings/{entry['name']}/*.parquet" for entry in ratings]
     return "\n".join([*lines, "---", ""])
 
 

@@ -120,6 +120,8 @@ def add_ratings(
     an interrupted run left behind is replaced.
     """
     dataset = open_dataset(out)
+    for left in out.glob(".ratings-*"):  # by a run that was killed; its lock is ours now
+        shutil.rmtree(left, ignore_errors=True)
     stage = out / f".ratings-{uuid.uuid4().hex[:12]}"
     stage.mkdir()
     for number, source in enumerate(files):

@@ -29,7 +29,8 @@ ExecutorName = Literal["auto", "serial", "process", "ray"]
 EXECUTORS: Final = ("auto", "serial", "process", "ray")
 
 MAX_DEATHS_IN_A_ROW: Final = 8
-"""Workers that die this often without finishing a shard mean that something else is wrong."""
+"""Workers that die this often, with no shard finished and no record to blame, mean that
+something else is wrong. A record to blame is progress: two strikes put it aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +164,8 @@ def _run_processes(
                         yield _settled(json.loads(line))
                         _next_shard(worker, waiting, workers, selector)
                         continue
-                    deaths += 1
-                    _bury(folder, plan, worker, waiting, workers, selector)
+                    blamed = _bury(folder, plan, worker, waiting, workers, selector)
+                    deaths = 0 if blamed else deaths + 1
                     _refuse_hopeless(folder, deaths)
                     _hire(folder, worker.number, waiting, workers, selector)
             finished = True
@@ -209,14 +210,15 @@ def _bury(
     waiting: deque[int],
     workers: list[_Worker],
     selector: selectors.BaseSelector,
-) -> None:
-    """A worker died: its shard goes back to the front, its record gets a strike."""
+) -> str | None:
+    """A worker died: its shard goes back to the front, its record (returned) gets a strike."""
     selector.unregister(worker.answers)
     workers.remove(worker)
     worker.stop(kill=True)
-    if worker.shard is not None:
-        strike(folder, plan.shards[worker.shard], worker.process.pid)
-        waiting.appendleft(worker.shard)
+    if worker.shard is None:
+        return None
+    waiting.appendleft(worker.shard)
+    return strike(folder, plan.shards[worker.shard], worker.process.pid)
 
 
 def _settled(answer: dict[str, object]) -> int:
@@ -270,8 +272,7 @@ def _run_ray(
                 elif isinstance(outcome, MosdataError):
                     raise outcome
                 else:
-                    deaths += 1
-                    if outcome.died_working:
-                        strike(folder, plan.shards[index])
+                    blamed = outcome.died_working and strike(folder, plan.shards[index])
+                    deaths = 0 if blamed else deaths + 1
                     _refuse_hopeless(folder, deaths)
                     attempts.append(index)

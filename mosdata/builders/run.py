@@ -59,6 +59,7 @@ def run_stage(
     records_per_shard: int = RECORDS_PER_SHARD,
     parent: Dataset | None = None,
     keeps_parent: bool = False,
+    plan_id: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Make a dataset, or finish making it.
@@ -70,6 +71,7 @@ def run_stage(
         records_per_shard: how much one worker does between two receipts.
         parent: the dataset that this one is made from, if any.
         keeps_parent: whether the parent's clips are in this one too; their ratings come along.
+        plan_id: what ``plan_id_of(stage)`` gives, where the caller knows it already.
         on_progress: called after every shard.
 
     Raises:
@@ -78,14 +80,15 @@ def run_stage(
         BuildFailed: workers keep dying, or every record was rejected.
     """
     started = time.monotonic()
-    if (complete := _complete(stage, out)) is not None:
+    plan_id = plan_id or plan_id_of(stage)
+    if (complete := _complete(stage, out, plan_id)) is not None:
         return complete
     run = run_folder(out)
     check_run_folder(run)
     with full_disk_explained(run), run_lock(run):
-        if (complete := _complete(stage, out)) is not None:  # another process was faster
+        if (complete := _complete(stage, out, plan_id)) is not None:  # another was faster
             return complete
-        plan = open_plan(run, stage, records_per_shard)
+        plan = open_plan(run, stage, records_per_shard, plan_id)
         check_space(out.parent, stage.estimate().num_bytes)
         resumed = resume(run, plan)
         receipts = finish_shards(
@@ -114,13 +117,14 @@ def run_ratings(
 ) -> Outcome:
     """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
     started = time.monotonic()
-    if (complete := _rated(stage, out, name)) is not None:
+    plan_id = plan_id_of(stage)
+    if (complete := _rated(stage, out, name, plan_id)) is not None:
         return complete
     run = run_folder(out) / f"ratings-{name}"
     with full_disk_explained(run), run_lock(run):
-        if (complete := _rated(stage, out, name)) is not None:  # another process was faster
+        if (complete := _rated(stage, out, name, plan_id)) is not None:  # another was faster
             return complete
-        plan = open_plan(run, stage, RECORDS_PER_SHARD)
+        plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
         resumed = resume(run, plan)
         receipts = finish_shards(
             run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
@@ -149,7 +153,7 @@ def outcome_of(
     )
 
 
-def _complete(stage: Stage, out: Path) -> Outcome | None:
+def _complete(stage: Stage, out: Path, plan_id: str) -> Outcome | None:
     """The outcome of an earlier run that made exactly this; None where there is work to do.
 
     Raises:
@@ -173,7 +177,6 @@ def _complete(stage: Stage, out: Path) -> Outcome | None:
         dataset = open_dataset(out)
     except DamagedDataset as error:
         raise OutputConflict(f"{error} Nothing was touched; choose another --out.") from error
-    plan_id = plan_id_of(stage)
     if dataset.manifest.get("plan_id") != plan_id:
         raise OutputConflict(
             f"{out} holds another dataset ({_difference(dataset.manifest, stage)}). "
@@ -195,10 +198,10 @@ def _complete(stage: Stage, out: Path) -> Outcome | None:
     )
 
 
-def _rated(stage: Stage, out: Path, name: str) -> Outcome | None:
+def _rated(stage: Stage, out: Path, name: str, plan_id: str) -> Outcome | None:
     """The outcome of an earlier run that computed exactly this; None where there is work to do."""
     for entry in open_dataset(out).manifest["ratings"]:
-        if entry["name"] == name and entry.get("plan_id") == plan_id_of(stage):
+        if entry["name"] == name and entry.get("plan_id") == plan_id:
             reasons = Counter(rejection["reason"] for rejection in entry["rejected"])
             return Outcome(
                 folder=out,
@@ -214,7 +217,7 @@ def _rated(stage: Stage, out: Path, name: str) -> Outcome | None:
     return None
 
 
-def open_plan(run: Path, stage: Stage, records_per_shard: int) -> Plan:
+def open_plan(run: Path, stage: Stage, records_per_shard: int, plan_id: str) -> Plan:
     """The plan of a run folder: the one that is there if it is the same, else a new one.
 
     Raises:
@@ -223,7 +226,7 @@ def open_plan(run: Path, stage: Stage, records_per_shard: int) -> Plan:
     existing = read_plan(run)
     if existing is None:
         return write_plan(run, stage, records_per_shard=records_per_shard)
-    if existing.plan_id == plan_id_of(stage):
+    if existing.plan_id == plan_id:
         return _with_inputs_of(stage, run, existing)
     before = {"stage": existing.spec.name, "config": existing.spec.config}
     raise OutputConflict(

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from mosdata.audio import Clip, encode_flac, measure_levels, pcm_sha256, resample, stored
+from mosdata.audio import (
+    Clip,
+    check_samples,
+    encode_flac,
+    measure_levels,
+    pcm_sha256,
+    resample,
+    stored,
+)
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
@@ -305,7 +313,7 @@ def _check_revision(system: str, synthesizer: Synthesizer, planned: str) -> None
 
 def with_audio(about: Utterance, clip: Clip) -> Utterance:
     """The row with this audio: encoded, counted, measured and hashed as it will be read back."""
-    kept = stored(clip)
+    kept = stored(check_samples(clip))
     return replace(
         about,
         audio=encode_flac(clip),

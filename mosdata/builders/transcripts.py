@@ -54,7 +54,8 @@ def read_transcripts(path: Path) -> Transcripts:
         notes.append("a byte-order mark was left out")
     if b"\r" in raw:
         notes.append("Windows line ends were read as line ends")
-    lines = [normalise(line) for line in _decode(path, raw).splitlines()]
+    text = _decode(path, raw).replace("\r\n", "\n").replace("\r", "\n")
+    lines = [normalise(line) for line in text.split("\n")]  # numbered as an editor does
     _check_lengths(path, lines)
     texts, repeated = _unique(lines)
     if not texts:

@@ -33,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-STOPPED: Final = "Stopped. What is finished is kept: run the same command again to go on."
+STOPPED: Final = "what is finished is kept; run the same command again to go on."
 
 
 class _Stopped(MosdataError):
@@ -93,16 +93,21 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; our own errors become one message and an exit code."""
+    """Run the command line; what users can mend becomes one message and an exit code."""
     try:
         app()
+    except (_Stopped, KeyboardInterrupt):
+        _complain(STOPPED, word="stopped")
+        sys.exit(_Stopped.exit_code)
     except MosdataError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _complain(STOPPED)
-        sys.exit(_Stopped.exit_code)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file of the user's: the traceback is for us
+        _complain(f"{error.filename}: {error.strerror}.")
         sys.exit(1)
 
 

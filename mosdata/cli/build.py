@@ -78,7 +78,7 @@ def build(
         _show_plan(stage, folder, plan_id, texts=len(texts.texts), as_json=as_json)
         return
     with console.progress("build") as show:
-        outcome = run_stage(stage, folder, execution=execution, on_progress=show)
+        outcome = run_stage(stage, folder, execution=execution, plan_id=plan_id, on_progress=show)
     if not outcome.was_complete:
         _show_systems(outcome.dataset)
     console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")

@@ -112,6 +112,7 @@ def corrupt(
             records_per_shard=RECORDS_PER_SHARD,
             parent=source,
             keeps_parent=stage.keeps_sources,
+            plan_id=plan_id,
             on_progress=show,
         )
     console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")

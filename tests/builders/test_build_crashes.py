@@ -43,6 +43,16 @@ def test_a_record_that_kills_its_worker_is_quarantined_alone(tmp_path, speech_st
     assert outcome.reasons == {"worker_crash": 1}
 
 
+def test_many_records_that_kill_their_workers_are_all_found(tmp_path, speech_stage, run, engines):
+    """Each death has somebody to blame, so the run goes on, however many there are."""
+    texts = [f"Number {i} has chicken." for i in range(6)] + ["A last word."]
+    stage = speech_stage(texts, systems=("users_engines:Killer",))
+
+    outcome = run(stage, tmp_path / "out", executor="process", workers=1, records_per_shard=7)
+
+    assert (outcome.num_rows, outcome.reasons) == (1, {"worker_crash": 6})
+
+
 def test_a_record_that_raises_is_quarantined_with_what_was_raised(
     tmp_path, speech_stage, run, engines
 ):

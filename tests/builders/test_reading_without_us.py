@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +131,20 @@ def test_duckdb_reads_inside_the_columns(dataset, rows):
         assert np.array_equal(decode_audio(bytes(data)).samples, rows[clip_id].clip().samples)
 
 
+def test_a_set_that_a_killed_run_left_behind_is_not_loaded(dataset, tmp_path):
+    """The card names the sets that the manifest names, so datasets reads no others."""
+    folder = Path(shutil.copytree(dataset.folder, tmp_path / "copy"))
+    listed = open_dataset(folder).rating_files
+    (folder / "ratings" / "left-behind").mkdir()
+    shutil.copy(listed[0], folder / "ratings" / "left-behind" / "part-00000-of-00001.parquet")
+
+    from datasets import load_dataset
+
+    table = load_dataset(str(folder), "ratings", split="scores", cache_dir=str(tmp_path / "cache"))
+
+    assert len(list(open_dataset(folder).ratings())) == len(table)
+
+
 def test_the_card_is_valid_yaml_that_names_what_is_there(dataset):
     """The front matter parses, and its patterns match the files."""
     import yaml
@@ -139,4 +154,5 @@ def test_the_card_is_valid_yaml_that_names_what_is_there(dataset):
     assert [config["config_name"] for config in front["configs"]] == ["default", "ratings"]
     for config in front["configs"]:
         for entry in config["data_files"]:
-            assert list(dataset.folder.glob(entry["path"]))
+            paths = entry["path"] if isinstance(entry["path"], list) else [entry["path"]]
+            assert all(list(dataset.folder.glob(path)) for path in paths)
