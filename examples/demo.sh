@@ -7,7 +7,7 @@ set -eu
 say() { printf '\n+ %s\n' "$*" >&2; "$@"; }
 
 say mosdata build --transcripts examples/transcripts.txt --split 6:2:2
-say mosdata corrupt --level 0.2:0.8:0.2
+say mosdata corrupt --level 0.15:0.9:0.15
 say mosdata label --metrics dnsmos.p808
 say mosdata train moe --target dnsmos.p808
 say mosdata evaluate
