@@ -45,6 +45,16 @@ Rival = tuple[str, float]
 """What a number is held against: in words, and its value."""
 
 
+def check_report() -> None:
+    """Refuse before any work is done, rather than at its end.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("The report", ["matplotlib"], "report")
+
+
 def write_report(
     path: Path,
     *,
@@ -67,8 +77,7 @@ def write_report(
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise MissingExtra("The report", ["matplotlib"], "report")
+    check_report()
     rows = sorted(predictions, key=lambda row: (row.split, row.clip_id))
     parts = _parts(evaluation, rows, history, samples)
     body = [

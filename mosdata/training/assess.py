@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 from mosdata import __version__
 from mosdata.evaluation.evaluate import evaluate, write_evaluation
 from mosdata.evaluation.findings import Evaluation
-from mosdata.evaluation.report import REPORT_NAME, Sample, write_report
+from mosdata.evaluation.report import REPORT_NAME, Sample, check_report, write_report
 from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
@@ -57,6 +57,7 @@ def assess(
         DamagedDataset: the run or the dataset cannot be read.
         MissingExtra: matplotlib is not installed.
     """
+    check_report()
     config, card = read_run(run_folder)
     predictions = predict_dataset(run_folder, dataset, device=device, advance=advance)
     evaluation = evaluate(
@@ -115,17 +116,12 @@ def _samples(
 
     One ladder per corruption; which, depends on the clips' ids alone.
     """
-    split = evaluation.headline_split
-    if split not in dataset.splits:
-        return
-    judged = {row.clip_id: row for row in predictions}
-    light = ["id", "parent_id", "corruptions", "system"]
-    rows = list(dataset.utterances(split, columns=light))
-    wanted = list(islice(_ladders(rows), MAX_LADDERS))
-    ids = {row.id for ladder in wanted for row in ladder}
-    ids |= {ladder[0].parent_id for ladder in wanted if ladder[0].parent_id}
-    full = {row.id: row for row in dataset.utterances(split, columns=None) if row.id in ids}
-    for ladder in wanted:
+    judged = {row.clip_id: row for row in predictions if row.split == evaluation.headline_split}
+    light = dataset.utterances(columns=["id", "parent_id", "corruptions"])
+    ladders = list(islice(_ladders(row for row in light if row.id in judged), MAX_LADDERS))
+    wanted = {name for ladder in ladders for row in ladder for name in (row.id, row.parent_id)}
+    full = {row.id: row for row in dataset.pick({name for name in wanted if name})}
+    for ladder in ladders:
         source = full.get(ladder[0].parent_id or "")
         if source is not None:
             yield _sample(source, "untouched", judged)
@@ -134,7 +130,7 @@ def _samples(
             yield _sample(full[row.id], f"{applied.name} at level {applied.level:g}", judged)
 
 
-def _ladders(rows: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+def _ladders(rows: Iterable[Utterance]) -> Iterator[list[Utterance]]:
     """The corrupted copies of one source per kind of corruption, from mild to strong."""
     copies = [row for row in rows if row.corruptions and row.parent_id]
     copies.sort(
