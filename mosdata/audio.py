@@ -80,6 +80,15 @@ class Levels:
     bandwidth_hz: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A clip as it is kept: encoded, hashed and measured from the same 16-bit samples."""
+
+    flac: bytes
+    pcm_sha256: str
+    levels: Levels
+
+
 def to_pcm16(samples: Samples) -> NDArray[np.int16]:
     """Round samples to 16-bit integers; what lies beyond full scale is clipped, never wrapped."""
     scaled = np.rint(samples * np.float32(PCM16_SCALE))
@@ -94,7 +103,7 @@ def from_pcm16(pcm: NDArray[np.int16]) -> Samples:
 
 def pcm_sha256(clip: Clip) -> str:
     """Checksum of what is stored: the 16-bit samples, whatever the container or its encoder."""
-    return hashlib.sha256(to_pcm16(clip.samples).tobytes()).hexdigest()
+    return _sha256(to_pcm16(clip.samples))
 
 
 def encode_flac(clip: Clip) -> bytes:
@@ -103,12 +112,31 @@ def encode_flac(clip: Clip) -> bytes:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
+    return _flac(to_pcm16(check_samples(clip).samples), clip.sample_rate_hz)
+
+
+def store(clip: Clip) -> Stored:
+    """All that is kept of a clip, from one rounding to 16 bits.
+
+    Raises:
+        RecordRejected: the clip holds NaN or infinity, or no sample at all.
+    """
+    pcm = to_pcm16(check_samples(clip).samples)
+    kept = Clip(from_pcm16(pcm), clip.sample_rate_hz)
+    return Stored(
+        flac=_flac(pcm, clip.sample_rate_hz), pcm_sha256=_sha256(pcm), levels=measure_levels(kept)
+    )
+
+
+def _sha256(pcm: NDArray[np.int16]) -> str:
+    return hashlib.sha256(pcm.tobytes()).hexdigest()
+
+
+def _flac(pcm: NDArray[np.int16], sample_rate_hz: int) -> bytes:
     import soundfile
 
-    check_samples(clip)
     buffer = io.BytesIO()
-    pcm = to_pcm16(clip.samples)
-    soundfile.write(buffer, pcm, clip.sample_rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

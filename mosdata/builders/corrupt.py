@@ -16,7 +16,6 @@ from mosdata.audio import Clip
 from mosdata.augment.chain import apply_chain, draw_chain
 from mosdata.augment.corruptions import KINDS, build_corruption
 from mosdata.builders.sources import Place, SourceClips, places
-from mosdata.builders.speech import with_audio
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON, rng_for, stable_id, unit_hash
@@ -228,7 +227,7 @@ class CorruptBench:
             mos_std=None,
             mos_votes=None,
         )
-        return [with_audio(about, apply_chain(clip, applied, pool=self._pool))]
+        return [about.with_clip(apply_chain(clip, applied, pool=self._pool))]
 
     def _decoded(self, source: Utterance) -> Clip:
         """The clip of a source; its copies follow one another, so the last one is kept."""

@@ -5,18 +5,10 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from mosdata.audio import (
-    Clip,
-    check_samples,
-    encode_flac,
-    measure_levels,
-    pcm_sha256,
-    resample,
-    stored,
-)
+from mosdata.audio import resample
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
@@ -285,7 +277,7 @@ class SpeechBench:
             flags=spoken.flags,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
         )
-        return [with_audio(about, resample(spoken.clip, self._sample_rate_hz))]
+        return [about.with_clip(resample(spoken.clip, self._sample_rate_hz))]
 
     def _synthesizer(self, system: str) -> Synthesizer:
         """The loaded system; one that cannot be loaded rejects its records, not the build.
@@ -309,17 +301,3 @@ def _check_revision(system: str, synthesizer: Synthesizer, planned: str) -> None
             f"{system} is {found!r} on {platform.node()}; the plan was made for {planned!r}. "
             "Install the same version on every machine, or build anew with this one."
         )
-
-
-def with_audio(about: Utterance, clip: Clip) -> Utterance:
-    """The row with this audio: encoded, counted, measured and hashed as it will be read back."""
-    kept = stored(check_samples(clip))
-    return replace(
-        about,
-        audio=encode_flac(clip),
-        sample_rate_hz=clip.sample_rate_hz,
-        num_samples=clip.num_samples,
-        duration_s=clip.duration_s,
-        pcm_sha256=pcm_sha256(clip),
-        **asdict(measure_levels(kept)),
-    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from mosdata.audio import Clip, decode_audio
+from mosdata.audio import Clip, decode_audio, store
 from mosdata.manifests.ids import JSON
 
 NATURAL = "natural"
@@ -69,6 +69,23 @@ class Utterance:
     def clip(self) -> Clip:
         """Decode the audio."""
         return decode_audio(self.audio)
+
+    def with_clip(self, clip: Clip) -> Utterance:
+        """The row with this sound: encoded, counted, hashed and measured as it is read back.
+
+        Raises:
+            RecordRejected: the clip holds NaN or infinity, or no sample at all.
+        """
+        stored = store(clip)
+        return replace(
+            self,
+            audio=stored.flac,
+            sample_rate_hz=clip.sample_rate_hz,
+            num_samples=clip.num_samples,
+            duration_s=clip.duration_s,
+            pcm_sha256=stored.pcm_sha256,
+            **asdict(stored.levels),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
