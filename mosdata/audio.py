@@ -185,11 +185,6 @@ def resample(clip: Clip, sample_rate_hz: int) -> Clip:
     return Clip(np.asarray(samples, dtype=np.float32), sample_rate_hz)
 
 
-def stored(clip: Clip) -> Clip:
-    """The clip as it will be read back: rounded to 16 bits."""
-    return Clip(from_pcm16(to_pcm16(clip.samples)), clip.sample_rate_hz)
-
-
 def measure_levels(clip: Clip) -> Levels:
     """Peak, RMS, clipping and bandwidth of a clip."""
     samples = clip.samples.astype(np.float64)
