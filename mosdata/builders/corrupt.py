@@ -77,6 +77,8 @@ class CorruptStage:
         self.config = config
         self._pool = _choose_pool(source) if NEEDS_POOL in config.kinds else []
         self.kinds, self.notes = _usable_kinds(source, config)
+        self._levels = sorted({level for level in config.levels if level > 0})
+        self._per_clip = min(config.per_clip or len(self.kinds), len(self.kinds))
 
     @property
     def spec(self) -> StageSpec:
@@ -100,10 +102,6 @@ class CorruptStage:
         )
 
     @property
-    def _levels(self) -> list[float]:
-        return sorted({level for level in self.config.levels if level > 0})
-
-    @property
     def keeps_sources(self) -> bool:
         """Whether all clips of the source are part of the result."""
         return self.config.keep_sources or 0 in self.config.levels
@@ -123,10 +121,10 @@ class CorruptStage:
 
     def _kinds_for(self, clip_id: str) -> list[str]:
         """The kinds of one clip, by its own chance, in table order."""
-        if not self.config.per_clip or self.config.per_clip >= len(self.kinds):
+        if self._per_clip == len(self.kinds):
             return list(self.kinds)
         rng = rng_for(self.config.seed, clip_id, "kinds")
-        chosen = rng.permutation(len(self.kinds))[: self.config.per_clip]
+        chosen = rng.permutation(len(self.kinds))[: self._per_clip]
         return [self.kinds[i] for i in sorted(chosen)]
 
     @staticmethod
@@ -136,8 +134,7 @@ class CorruptStage:
 
     def estimate(self) -> Estimate:
         """Counts, hours and bytes; corrupted copies are as long as their sources."""
-        per_kind = len(self._levels) * (self.config.per_clip or len(self.kinds))
-        copies = per_kind + self.keeps_sources
+        copies = len(self._levels) * self._per_clip + self.keeps_sources
         num_bytes = sum(file.bytes for file in self.source.files)
         return Estimate(
             num_records=self.source.num_rows * copies,

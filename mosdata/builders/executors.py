@@ -7,7 +7,6 @@ making gets a strike.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
@@ -126,7 +125,7 @@ class _Worker:
         if kill:
             self.process.kill()
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
         self.answers.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,11 @@ class LabelStage:
 
     def records(self) -> Iterator[Record]:
         """Clips in file order, metric by metric."""
-        origins = self._origins()
         for name, metric in self.metrics.items():
             for _, place, row in places(self.dataset, ("id", "parent_id")):
                 payload: dict[str, JSON] = {"place": place.to_json()}
                 if metric.info.needs_reference:
-                    origin = origins.get(row["id"])
+                    origin = self._origins.get(row["id"])
                     if origin is None:
                         continue
                     payload["reference"] = origin.to_json()
@@ -84,9 +84,10 @@ class LabelStage:
     def without_reference(self) -> dict[str, int]:
         """Clips that each comparing metric cannot judge: they have no clean source here."""
         compared = [n for n, metric in self.metrics.items() if metric.info.needs_reference]
-        count = self.dataset.num_rows - len(self._origins()) if compared else 0
+        count = self.dataset.num_rows - len(self._origins) if compared else 0
         return {name: count for name in compared if count}
 
+    @cached_property
     def _origins(self) -> dict[str, Place]:
         """The place of each corrupted clip's clean source; empty where no metric compares."""
         if not any(metric.info.needs_reference for metric in self.metrics.values()):

@@ -9,7 +9,13 @@ import pyarrow.parquet as pq
 
 from mosdata.errors import DamagedDataset
 from mosdata.manifests.durable import sha256_file
-from mosdata.manifests.store import Dataset, content_id, content_sum, file_entries
+from mosdata.manifests.store import (
+    CONTENT_COLUMNS,
+    Dataset,
+    content_id,
+    content_sum,
+    file_entries,
+)
 
 
 def verify_files(dataset: Dataset) -> int:
@@ -35,7 +41,7 @@ def verify_content(dataset: Dataset) -> None:
     Raises:
         DamagedDataset: the rows are not those that the manifest was written for.
     """
-    found = content_id([content_sum(dataset.utterances())])
+    found = content_id([content_sum(dataset.utterances(columns=CONTENT_COLUMNS))])
     if found != dataset.content_id:
         raise DamagedDataset(
             f"The rows of {dataset.folder} have content id {found}; "

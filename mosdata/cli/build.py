@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from mosdata.cli.options import (
     Out,
     Seed,
     Workers,
+    execution_of,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def build(
 
     Run it again to go on after an interruption; what is done is not done twice.
     """
-    from mosdata.builders.executors import Execution, ExecutorName
     from mosdata.builders.plan import plan_id_of
     from mosdata.builders.run import run_stage
     from mosdata.builders.speech import SpeechConfig, SpeechStage
@@ -58,7 +58,7 @@ def build(
     from mosdata.cli import console
     from mosdata.manifests.splits import SplitRule
 
-    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    execution = execution_of(executor=executor, workers=workers, address=address)
     config = SpeechConfig(
         systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
         language=language,

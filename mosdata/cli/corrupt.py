@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from mosdata.cli.options import (
     Out,
     Seed,
     Workers,
+    execution_of,
 )
 
 RECORDS_PER_SHARD = 256
@@ -61,7 +62,6 @@ def corrupt(
     from mosdata.augment.corruptions import expand_kinds
     from mosdata.augment.levels import parse_levels
     from mosdata.builders.corrupt import CorruptConfig, CorruptStage
-    from mosdata.builders.executors import Execution, ExecutorName
     from mosdata.builders.plan import plan_id_of
     from mosdata.builders.run import run_stage
     from mosdata.cli import console
@@ -70,7 +70,7 @@ def corrupt(
 
     if level is None:
         raise InvalidValue("--level", "not given", "0 to 1", "Try: mosdata corrupt --level 0.3")
-    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    execution = execution_of(executor=executor, workers=workers, address=address)
     config = CorruptConfig(
         levels=parse_levels(level),
         kinds=expand_kinds(kinds),

@@ -10,6 +10,7 @@ import typer
 from mosdata.cli.options import WORKSPACE, AsJson, Out
 
 if TYPE_CHECKING:
+    from mosdata.evaluation.intervals import Measure
     from mosdata.manifests.store import Dataset
     from mosdata.training.assess import Assessment
 
@@ -93,6 +94,7 @@ def _value(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(measure: object) -> str:
-    low, high = getattr(measure, "low", None), getattr(measure, "high", None)
-    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+def _interval(measure: Measure) -> str:
+    if measure.low is None or measure.high is None:
+        return "-"
+    return f"{measure.low:.3f} to {measure.high:.3f}"

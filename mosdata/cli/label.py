@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosdata.cli.options import Address, AsJson, Executor, Workers
+from mosdata.cli.options import Address, AsJson, Executor, Workers, execution_of
 
 if TYPE_CHECKING:
+    from mosdata.builders.executors import Execution
+    from mosdata.builders.label import LabelConfig
     from mosdata.manifests.store import Dataset
 
 
@@ -40,7 +42,6 @@ def label(
 
     Scores are stored as what they are; a metric's score is never called human MOS.
     """
-    from mosdata.builders.executors import Execution, ExecutorName
     from mosdata.builders.label import LabelConfig
     from mosdata.cli.found import dataset_or_newest
     from mosdata.errors import UsageError
@@ -50,7 +51,7 @@ def label(
             "Give either --metrics (such as --metrics dnsmos) or --ratings FILE.csv, "
             "and not both at once."
         )
-    execution = Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)
+    execution = execution_of(executor=executor, workers=workers, address=address)
     target = dataset_or_newest(
         dataset, stages=None, first="mosdata build --transcripts transcripts.txt"
     )
@@ -61,14 +62,11 @@ def label(
     _compute(target, config, execution, as_json=as_json)
 
 
-def _compute(target: Dataset, config: object, execution: object, *, as_json: bool) -> None:
-    from mosdata.builders.executors import Execution
-    from mosdata.builders.label import LabelConfig, LabelStage
+def _compute(target: Dataset, config: LabelConfig, execution: Execution, *, as_json: bool) -> None:
+    from mosdata.builders.label import LabelStage
     from mosdata.builders.run import run_ratings
     from mosdata.cli import console
 
-    assert isinstance(config, LabelConfig)
-    assert isinstance(execution, Execution)
     stage = LabelStage(target, config)
     for name, count in stage.without_reference().items():
         console.note(f"{name} is not computed for {count:,} clips that have no clean source here.")

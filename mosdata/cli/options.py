@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from mosdata.builders.executors import Execution, ExecutorName
 
 WORKSPACE = Path("out")
 """Where results go, and where the newest one is looked for, unless a folder is named."""
@@ -30,3 +33,14 @@ Address = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; make nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/cli.md).")]
+
+
+def execution_of(*, executor: str, workers: int | None, address: str | None) -> Execution:
+    """How to run, from the options that say so.
+
+    Raises:
+        InvalidValue: no such executor, or fewer than one worker.
+    """
+    from mosdata.builders.executors import Execution
+
+    return Execution(executor=cast("ExecutorName", executor), workers=workers, address=address)

@@ -44,6 +44,8 @@ ROW_GROUP_ROWS: Final = 128
 CONTENT_DIGEST_BYTES: Final = 32
 CONTENT_MODULUS: Final = 1 << (8 * CONTENT_DIGEST_BYTES)
 LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "root_id", "parent_id")
+CONTENT_COLUMNS: Final = ("id", "pcm_sha256", *LABEL_COLUMNS, "mos", "corruptions")
+"""What ``content_sum`` looks at; the audio is in it by its own checksum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,12 +43,6 @@ class Pitch:
 
     hz: NDArray[np.float64]
 
-    @property
-    def is_voiced(self) -> NDArray[np.bool_]:
-        """Shape ``(T,)``."""
-        voiced: NDArray[np.bool_] = self.hz > 0
-        return voiced
-
 
 def track_pitch(clip: Clip, *, hop_s: float, num_frames: int) -> Pitch:
     """Pitch at ``num_frames`` instants, ``hop_s`` seconds apart, from the first sample on.
