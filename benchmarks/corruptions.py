@@ -33,7 +33,7 @@ LEVEL = 0.6
 def ours(name: str, clip: Clip) -> Callable[[], object]:
     """Draw and apply one corruption."""
     pool = MemoryPool({"other": (speechlike(8, clip.sample_rate_hz, seed=1), "text-2", "bob")})
-    corruption = build_corruption(name, pool=pool, root_id="text-1", voice="ann")
+    corruption = build_corruption(name, pool=pool, sentence="text-1", speaker="ann")
 
     def once() -> object:
         return corruption.apply(clip, corruption.draw(LEVEL, clip, rng_for(0, "record", name)))

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Nothing in the tests may ask the network; ``datasets`` reads this when it is imported.
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# A busy machine is no defect: time limits are for whole tests (pytest-timeout).
+settings.register_profile("mosdata", deadline=None)
+settings.load_profile("mosdata")
 
 SENTENCES = (
     "The birch canoe slid on the smooth planks.",

@@ -14,7 +14,7 @@ from mosdata.manifests.rows import Applied
 class Pool(Protocol):
     """Other clips that a corruption may mix in, by clip id; all at the rate of the dataset."""
 
-    def candidates(self, *, root_id: str, voice: str) -> tuple[str, ...]:
+    def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Ids of clips with another text and another speaker, in a stable order."""
         ...
 

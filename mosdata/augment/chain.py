@@ -48,8 +48,8 @@ def draw_chain(
     seed: int,
     record_id: str,
     pool: Pool | None = None,
-    root_id: str = "",
-    voice: str = "",
+    sentence: str = "",
+    speaker: str = "",
 ) -> tuple[Applied, ...]:
     """Draw a chain; each link is drawn for the clip as the former links leave it.
 
@@ -61,8 +61,8 @@ def draw_chain(
         record_id: whose chance this is. It must not contain the level, or the same record at a
             higher level would be other damage instead of more of the same.
         pool: other clips; needed where ``overlap`` is in the chain.
-        root_id: sentence group of the clip; needed where ``overlap`` is in the chain.
-        voice: speaker of the clip.
+        sentence: sentence group of the clip; needed where ``overlap`` is in the chain.
+        speaker: speaker of the clip.
 
     Returns:
         One ``Applied`` per name, in the order in which they are applied.
@@ -76,7 +76,7 @@ def draw_chain(
     for name in in_physical_order(names):
         if drawn:
             clip = apply_chain(clip, drawn[-1:], pool=pool)
-        corruption = build_corruption(name, pool=pool, root_id=root_id, voice=voice)
+        corruption = build_corruption(name, pool=pool, sentence=sentence, speaker=speaker)
         drawn.append(corruption.draw(level, clip, rng_for(seed, record_id, name)))
     return tuple(drawn)
 

@@ -40,15 +40,15 @@ ADAPTER_PREFIX: Final = "am:"
 
 
 def build_corruption(
-    name: str, *, pool: Pool | None = None, root_id: str = "", voice: str = ""
+    name: str, *, pool: Pool | None = None, sentence: str = "", speaker: str = ""
 ) -> Corruption:
     """Load a corruption by its name.
 
     Args:
         name: a key of ``CORRUPTIONS``, or ``am:<Class>`` with optional ``(argument=literal)``.
         pool: other clips, for ``overlap`` alone.
-        root_id: sentence group of the clip to be drawn for, for ``overlap`` alone.
-        voice: speaker of the clip to be drawn for, for ``overlap`` alone.
+        sentence: sentence group of the clip to be drawn for, for ``overlap`` alone.
+        speaker: speaker of the clip to be drawn for, for ``overlap`` alone.
 
     Raises:
         UnknownName: no such corruption; the message offers the nearest.
@@ -68,7 +68,7 @@ def build_corruption(
     module, _, class_name = CORRUPTIONS[name].partition(":")
     made = getattr(import_module(module), class_name)
     corruption: Corruption = (
-        made(pool=pool, root_id=root_id, voice=voice) if name == "overlap" else made()
+        made(pool=pool, sentence=sentence, speaker=speaker) if name == "overlap" else made()
     )
     return corruption
 

@@ -22,16 +22,16 @@ class Overlap(LadderCorruption):
 
     Args:
         pool: where interferers come from; needed to draw and to apply at levels above 0.
-        root_id: sentence group of the clip; needed to draw. Its siblings are no interferers.
-        voice: speaker of the clip, who is no interferer either.
+        sentence: sentence group of the clip; needed to draw. Its siblings are no interferers.
+        speaker: speaker of the clip, who is no interferer either.
     """
 
     name = "overlap"
 
-    def __init__(self, *, pool: Pool | None = None, root_id: str = "", voice: str = "") -> None:
+    def __init__(self, *, pool: Pool | None = None, sentence: str = "", speaker: str = "") -> None:
         self._pool = pool
-        self._root_id = root_id
-        self._voice = voice
+        self._sentence = sentence
+        self._speaker = speaker
 
     def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
         """``sir_db``: active speech over active interfering speech."""
@@ -41,7 +41,7 @@ class Overlap(LadderCorruption):
         """``sir_db``, ``interferer_id`` and ``start_sample``.
 
         Raises:
-            InvalidValue: no pool, or no root_id, was given.
+            InvalidValue: no pool, or no sentence, was given.
             RecordRejected: ``no_interferer``: the pool has no audible clip of someone else.
         """
         choice, place = draw_seed(rng), rng.random()
@@ -57,7 +57,7 @@ class Overlap(LadderCorruption):
         raise RecordRejected(
             "no_interferer",
             f"The pool has no audible clip with another text and another speaker than "
-            f"{self._voice!r}. Build more voices or texts, or leave out 'overlap'.",
+            f"{self._speaker!r}. Build more voices or texts, or leave out 'overlap'.",
         )
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
@@ -71,9 +71,9 @@ class Overlap(LadderCorruption):
 
     def _candidates(self, choice: int) -> list[str]:
         """Ids of possible interferers in the order of this draw."""
-        if not self._root_id:
-            raise InvalidValue("root_id", self._root_id, "the root_id of the clip's row")
-        ids = self._require_pool().candidates(root_id=self._root_id, voice=self._voice)
+        if not self._sentence:
+            raise InvalidValue("sentence", self._sentence, "the sentence of the clip's row")
+        ids = self._require_pool().candidates(sentence=self._sentence, speaker=self._speaker)
         return sorted(ids, key=lambda clip_id: unit_hash(f"{choice}/{clip_id}"))
 
     def _clip(self, clip_id: str, sample_rate_hz: int) -> Clip:

@@ -12,25 +12,25 @@ class MemoryPool:
     """Clips by id, each with its sentence group and its speaker; for tests and small sets.
 
     Args:
-        clips: clip id -> (clip, root_id, voice). Kept, not copied.
+        clips: clip id -> (clip, sentence, speaker). Kept, not copied.
 
     Example:
         >>> from mosdata.testing import clip
         >>> pool = MemoryPool({"a": (clip(), "text-1", "ann"), "b": (clip(), "text-2", "bob")})
-        >>> pool.candidates(root_id="text-1", voice="ann")
+        >>> pool.candidates(sentence="text-1", speaker="ann")
         ('b',)
     """
 
     def __init__(self, clips: Mapping[str, tuple[Clip, str, str]]) -> None:
         self._clips = clips
 
-    def candidates(self, *, root_id: str, voice: str) -> tuple[str, ...]:
+    def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Ids of clips with another text and another speaker, sorted."""
         return tuple(
             sorted(
                 clip_id
-                for clip_id, (_, other_root_id, other_voice) in self._clips.items()
-                if other_root_id != root_id and other_voice != voice
+                for clip_id, (_, other_sentence, other_speaker) in self._clips.items()
+                if other_sentence != sentence and other_speaker != speaker
             )
         )
 

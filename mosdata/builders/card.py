@@ -107,6 +107,11 @@ def _size_category(num_rows: int) -> str:
     return next((name for limit, name in SIZE_CATEGORIES if num_rows < limit), "n>10M")
 
 
+def _rate(dataset: Dataset) -> str:
+    rate = dataset.sample_rate_hz
+    return "each clip at its own rate," if rate is None else f"{rate} Hz"
+
+
 def _summary(dataset: Dataset, facts: _Facts) -> str:
     name = dataset.manifest["stage"]
     parent = dataset.manifest.get("parent")
@@ -114,7 +119,7 @@ def _summary(dataset: Dataset, facts: _Facts) -> str:
         "# A speech-quality dataset",
         "",
         f"{dataset.num_rows:,} clips, {facts.hours:.2f} hours, {len(facts.clips)} systems, "
-        f"{dataset.sample_rate_hz} Hz mono. Made by `mosdata {name}`.",
+        f"{_rate(dataset)} mono. Made by `mosdata {name}`.",
         "",
         f"- dataset id `{dataset.dataset_id}`",
         f"- content id `{dataset.content_id}` (clips and labels, whatever the encoder)",
@@ -170,7 +175,7 @@ def _splits_table(facts: _Facts) -> str:
     rows = [[split, count] for split, count in sorted(facts.splits.items())]
     note = (
         "Split by sentence: every system, voice and corrupted copy of a text is on one side "
-        "(`root_id`)."
+        "(`sentence`)."
     )
     return "\n".join(["## Splits", "", note, "", *_table(["split", "clips"], rows), ""])
 

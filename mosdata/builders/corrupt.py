@@ -154,19 +154,19 @@ class _PoolEntry:
     """A clip that may be mixed into others, and what it must not be mixed with."""
 
     clip_id: str
-    root_id: str
-    voice: str
+    sentence: str
+    speaker: str
     place: Place
 
     def to_json(self) -> list[JSON]:
-        return [self.clip_id, self.root_id, self.voice, self.place.to_json()]
+        return [self.clip_id, self.sentence, self.speaker, self.place.to_json()]
 
 
 def _choose_pool(source: Dataset) -> list[_PoolEntry]:
     """A sample of the clean clips that depends on their ids alone."""
-    columns = ("id", "root_id", "voice", "parent_id")
+    columns = ("id", "sentence", "speaker", "parent_id")
     clean = [
-        _PoolEntry(clip_id=row["id"], root_id=row["root_id"], voice=row["voice"], place=place)
+        _PoolEntry(clip_id=row["id"], sentence=row["sentence"], speaker=row["speaker"], place=place)
         for _, place, row in places(source, columns)
         if row["parent_id"] is None
     ]
@@ -179,8 +179,8 @@ def _usable_kinds(
     """The kinds that this dataset can have; overlap needs a second text by a second voice."""
     if NEEDS_POOL not in config.kinds or config.kinds == (NEEDS_POOL,):
         return config.kinds, ()
-    rows = source.table(["root_id", "voice"])
-    if min(len(rows["root_id"].unique()), len(rows["voice"].unique())) >= 2:
+    rows = source.table(["sentence", "speaker"])
+    if min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2:
         return config.kinds, ()
     kinds = tuple(kind for kind in config.kinds if kind != NEEDS_POOL)
     note = "overlap was left out: it needs at least two texts and two voices in the dataset"
@@ -212,8 +212,8 @@ class CorruptBench:
             seed=self._seed,
             record_id=source.id,
             pool=self._pool,
-            root_id=source.root_id,
-            voice=source.voice,
+            sentence=source.sentence,
+            speaker=source.speaker,
         )
         about = replace(
             source,
@@ -240,18 +240,18 @@ class _DatasetPool:
         self._sources = SourceClips(folder)
         self._entries = {
             clip_id: _PoolEntry(
-                clip_id=clip_id, root_id=root_id, voice=voice, place=Place.from_json(place)
+                clip_id=clip_id, sentence=sentence, speaker=speaker, place=Place.from_json(place)
             )
-            for clip_id, root_id, voice, place in entries
+            for clip_id, sentence, speaker, place in entries
         }
         self._clips: dict[str, Clip] = {}
 
-    def candidates(self, *, root_id: str, voice: str) -> tuple[str, ...]:
+    def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Clips with another text and another speaker."""
         return tuple(
             entry.clip_id
             for entry in self._entries.values()
-            if root_id != entry.root_id and voice != entry.voice
+            if sentence != entry.sentence and speaker != entry.speaker
         )
 
     def clip(self, clip_id: str) -> Clip:

@@ -79,7 +79,7 @@ class SpeechStage:
         self.config = config
         self._texts = transcripts.texts
         self._cast = _chosen(config) if config.systems else _installed(config)
-        self._splits = {text.root_id: config.split.split_of(text.root_id) for text in self._texts}
+        self._splits = {text.sentence: config.split.split_of(text.sentence) for text in self._texts}
 
     @property
     def needs_gpu(self) -> bool:
@@ -121,7 +121,7 @@ class SpeechStage:
     def records(self) -> Iterator[Record]:
         """By split, then system, then text, so that a worker keeps one engine busy."""
         for split in SPLITS:
-            texts = [text for text in self._texts if self._splits[text.root_id] == split]
+            texts = [text for text in self._texts if self._splits[text.sentence] == split]
             for member in self._cast:
                 for text in texts:
                     yield from self._spoken(text, split, member)
@@ -141,7 +141,7 @@ class SpeechStage:
                 record_id = stable_id("clip", key)
                 payload: dict[str, JSON] = {
                     "text": text.text,
-                    "root_id": text.root_id,
+                    "sentence": text.sentence,
                     "language": self.config.language,
                     "voice": voice.name,
                     "seed": seed_for(self.config.seed, record_id, "synth", bits=32),
@@ -242,6 +242,7 @@ class SpeechBench:
 
     def __init__(self, spec: StageSpec) -> None:
         self._systems: Mapping[str, Any] = spec.config["systems"]  # type: ignore[assignment] # JSON
+        assert spec.sample_rate_hz is not None
         self._sample_rate_hz = spec.sample_rate_hz
         self._loaded: dict[str, Synthesizer] = {}
 
@@ -265,12 +266,12 @@ class SpeechBench:
             duration_s=0.0,
             text=request.text,
             language=request.language,
-            voice=request.voice,
+            speaker=request.voice,
             synthesizer=info.name,
             system=info.name,
             engine_revision=self._systems[record.group]["revision"],
             dataset="mosdata-build",
-            root_id=values["root_id"],
+            sentence=values["sentence"],
             seed=request.seed,
             license=info.license,
             output_terms=info.output_terms,

@@ -56,7 +56,7 @@ class StageSpec:
     table: Table
     config: dict[str, JSON]
     class_names: tuple[str, ...] = ()
-    sample_rate_hz: int = 0
+    sample_rate_hz: int | None = None
     inputs: dict[str, str] = field(default_factory=dict)
 
 

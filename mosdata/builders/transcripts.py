@@ -24,7 +24,7 @@ class Transcript:
     line: int
 
     @property
-    def root_id(self) -> str:
+    def sentence(self) -> str:
         """Name of the sentence group: all that is made from this text."""
         return stable_id("text", {"text": self.text})
 

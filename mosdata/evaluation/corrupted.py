@@ -62,7 +62,7 @@ def _source_truth(clean: Sequence[Prediction]) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], list[float]] = {}
     for row in clean:
         assert row.mos_true is not None
-        found.setdefault((row.root_id, row.system), []).append(row.mos_true)
+        found.setdefault((row.sentence, row.system), []).append(row.mos_true)
     return {key: values[0] for key, values in found.items() if len(values) == 1}
 
 
@@ -78,11 +78,11 @@ def _cell(
     true, pred = truth_and_prediction(rows)
     draws = resample([row.system for row in rows], unit="systems", seed=seed)
     if draws.refusal:
-        draws = resample([row.root_id for row in rows], unit="sentences", seed=seed)
+        draws = resample([row.sentence for row in rows], unit="sentences", seed=seed)
     pairs = [
         (sources[key], row.mos_pred)
         for row in rows
-        if (key := (row.root_id, row.system)) in sources
+        if (key := (row.sentence, row.system)) in sources
     ]
     fixed_rmse = rmse(*zip(*pairs, strict=True)) if pairs else math.nan
     return Cell(

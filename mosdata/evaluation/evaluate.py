@@ -82,7 +82,7 @@ def evaluate(
         InvalidValue: a clip occurs twice in a split.
 
     Example:
-        >>> rows = [Prediction(clip_id=str(i), split="test", system="a", root_id=str(i),
+        >>> rows = [Prediction(clip_id=str(i), split="test", system="a", sentence=str(i),
         ...                    mos_true=1 + i % 4, mos_pred=1.5 + i % 4) for i in range(20)]
         >>> judged = evaluate(rows, target_name="mos")
         >>> judged.splits["test"].utterance.metrics["mse"].value
@@ -160,7 +160,7 @@ def _evaluate_split(
             scored=len(scored),
             classified=len(classified),
             systems=len({row.system for row in rows}),
-            sentences=len({row.root_id for row in rows}),
+            sentences=len({row.sentence for row in rows}),
         ),
         verdict=_verdict(baselines, classification),
         utterance=_utterance_level(scored, resamples),
@@ -208,7 +208,7 @@ def draws_for(rows: Sequence[Prediction], *, seed: int, notes: list[str]) -> Res
     by_system = resample([row.system for row in rows], unit="systems", seed=seed)
     if not rows or not by_system.refusal:
         return by_system
-    by_sentence = resample([row.root_id for row in rows], unit="sentences", seed=seed)
+    by_sentence = resample([row.sentence for row in rows], unit="sentences", seed=seed)
     if by_sentence.refusal:
         notes.append(
             f"No intervals over clips: {by_system.num_units} systems and "

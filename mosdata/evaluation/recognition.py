@@ -27,7 +27,7 @@ def judge_classes(rows: Sequence[Prediction], *, seed: int) -> Classification | 
     pred = [str(row.class_pred) for row in rows]
     table = confusion(true, pred)
     # Classes are a closed list, not a sample of one: what varies is what is said.
-    resamples = resample([row.root_id for row in rows], unit="sentences", seed=seed)
+    resamples = resample([row.sentence for row in rows], unit="sentences", seed=seed)
     metrics = {name: measure_class(name, true, pred, resamples=resamples) for name in CLASS_METRICS}
     chance = table.metrics()
     gains = [(t == p) - (t == table.majority) for t, p in zip(true, pred, strict=True)]

@@ -30,7 +30,7 @@ class Prediction:
     clip_id: str
     split: str
     system: str
-    root_id: str
+    sentence: str
     corruption: str = ""
     level: float = 0.0
     mos_true: float | None = None
@@ -46,7 +46,7 @@ PREDICTIONS_SCHEMA: Final = pa.schema(
         ("clip_id", pa.string()),
         ("split", pa.string()),
         ("system", pa.string()),
-        ("root_id", pa.string()),
+        ("sentence", pa.string()),
         ("corruption", pa.string()),
         ("level", pa.float64()),
         ("mos_true", pa.float64()),

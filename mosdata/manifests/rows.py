@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 
 from mosdata.audio import Clip, decode_audio, store
+from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import JSON
 
 NATURAL = "natural"
@@ -44,30 +45,43 @@ class Utterance:
     duration_s: float
     text: str
     language: str
-    voice: str
+    speaker: str
     synthesizer: str
     system: str
     engine_revision: str
     dataset: str
-    root_id: str
+    sentence: str
     parent_id: str | None = None
     corruptions: tuple[Applied, ...] = ()
     mos: float | None = None
     mos_std: float | None = None
     mos_votes: int | None = None
+    mos_scale: str | None = None
     seed: int = 0
     license: str = "unknown"
     output_terms: str = "unknown"
     pcm_sha256: str = ""
     flags: tuple[str, ...] = ()
     sample_rate_source_hz: int = 0
+    num_channels_source: int = 1
+    encoding_source: str = ""
     bandwidth_hz: float = 0.0
     peak_dbfs: float = 0.0
     rms_dbfs: float = 0.0
     clipped_fraction: float = 0.0
 
     def clip(self) -> Clip:
-        """Decode the audio."""
+        """Decode the audio.
+
+        Raises:
+            RecordRejected: there is none; the corpus was imported as ratings only.
+        """
+        if not self.audio:
+            raise RecordRejected(
+                "no_audio",
+                f"Clip {self.id} has no audio: its corpus came as ratings only. Import it again "
+                "with --audio FOLDER.",
+            )
         return decode_audio(self.audio)
 
     def with_clip(self, clip: Clip) -> Utterance:
@@ -95,7 +109,8 @@ class Rating:
     ``kind`` is ``"human"`` or the name of a metric (``"dnsmos"``, ``"pesq"``); a metric's score
     is never stored as a human one. ``dimension`` says what was judged (``"mos"``, ``"sig"``),
     ``scale`` on which scale (``"acr_1_5"``), ``rater`` and ``test`` who and where (people only),
-    ``revision`` which version of a metric.
+    ``revision`` which version of a metric. Where a corpus publishes means only, ``value`` is the
+    mean of ``votes`` scores and ``std`` their standard deviation; both are None for one score.
     """
 
     clip_id: str
@@ -103,6 +118,8 @@ class Rating:
     dimension: str
     scale: str
     value: float
+    votes: int | None = None
+    std: float | None = None
     rater: str | None = None
     test: str | None = None
     revision: str | None = None

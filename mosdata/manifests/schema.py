@@ -21,7 +21,7 @@ from mosdata.errors import DamagedDataset
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import Applied, Rating, Utterance
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 
 AUDIO_TYPE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CORRUPTION_TYPE: Final = pa.struct(
@@ -30,32 +30,49 @@ CORRUPTION_TYPE: Final = pa.struct(
 
 CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "id": (pa.string(), "stable name of the clip: same inputs, same id"),
-    "audio": (AUDIO_TYPE, "FLAC, 16-bit, mono, in `bytes`; `path` is `<id>.flac`, not a file"),
-    "sample_rate_hz": (pa.int32(), "rate of `audio`; one rate per dataset"),
+    "audio": (
+        AUDIO_TYPE,
+        "FLAC, 16-bit, mono, in `bytes`; `path` is `<id>.flac`, not a file; null where a corpus "
+        "came as ratings only",
+    ),
+    "sample_rate_hz": (pa.int32(), "rate of `audio`; 0 where there is none"),
     "num_samples": (pa.int64(), "length of `audio` in samples"),
     "duration_s": (pa.float64(), "length of `audio` in seconds"),
     "text": (pa.string(), "what is said"),
     "language": (pa.string(), "BCP 47 tag of the text"),
-    "voice": (pa.string(), "speaker: the engine's voice, or the person"),
+    "speaker": (pa.string(), "who speaks: the engine's voice, or the person"),
     "synthesizer": (pa.int64(), "class index (ClassLabel): 0 natural, 1 unknown, then systems"),
     "system": (pa.string(), "unit of system-level metrics; name of the class for built speech"),
     "engine_revision": (pa.string(), "version of everything that made the sound"),
     "dataset": (pa.string(), "corpus the clip comes from"),
-    "root_id": (pa.string(), "sentence group: clips of one root are never split apart"),
+    "sentence": (
+        pa.string(),
+        "what is said, as a name: the same words share it; the clip's own id where unknown",
+    ),
     "parent_id": (pa.string(), "clip this one was made from by corruption; null for sources"),
     "corruptions": (
         pa.list_(CORRUPTION_TYPE),
         "in the order applied; `params` is JSON of what was drawn",
     ),
-    "mos": (pa.float32(), "mean of human scores, 1 to 5; null where nobody rated"),
-    "mos_std": (pa.float32(), "standard deviation of the human scores (n - 1)"),
-    "mos_votes": (pa.int32(), "number of human scores"),
+    "mos": (
+        pa.float64(),
+        "overall quality as its corpus publishes it, raw, on `mos_scale`; where it publishes "
+        "single scores only, their mean; null where nobody rated",
+    ),
+    "mos_std": (pa.float64(), "standard deviation of the scores behind `mos` (n - 1)"),
+    "mos_votes": (pa.int32(), "number of scores behind `mos`"),
+    "mos_scale": (pa.string(), "scale of `mos`, such as acr_1_5; null without `mos`"),
     "seed": (pa.uint64(), "seed the engine was given"),
     "license": (pa.string(), "SPDX id that applies to this clip"),
     "output_terms": (pa.string(), "open, non-commercial, restricted or unknown"),
     "pcm_sha256": (pa.string(), "checksum of the 16-bit samples"),
     "flags": (pa.list_(pa.string()), "quality flags; a flagged clip is kept"),
     "sample_rate_source_hz": (pa.int32(), "rate the engine or the file had"),
+    "num_channels_source": (pa.int16(), "channels the engine or the file had"),
+    "encoding_source": (
+        pa.string(),
+        "container and samples of the file, such as WAV/FLOAT; empty for engines",
+    ),
     "bandwidth_hz": (pa.float32(), "99.9 % of the energy lies below"),
     "peak_dbfs": (pa.float32(), "highest sample, dB re full scale"),
     "rms_dbfs": (pa.float32(), "root mean square, dB re full scale"),
@@ -68,7 +85,9 @@ RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "kind": (pa.string(), '"human", or the name of the metric that computed the score'),
     "dimension": (pa.string(), "what was judged: mos, sig, bak, ovrl, p808, ..."),
     "scale": (pa.string(), "scale of `value`, such as acr_1_5"),
-    "value": (pa.float64(), "the score, raw"),
+    "value": (pa.float64(), "the score, raw; a mean where `votes` is given"),
+    "votes": (pa.int32(), "number of scores whose mean `value` is; null for a single score"),
+    "std": (pa.float64(), "their standard deviation (n - 1), where it was published"),
     "rater": (pa.string(), "who gave it; null for metrics"),
     "test": (pa.string(), "listening test; null for metrics"),
     "revision": (pa.string(), "version of the metric; null for people"),
@@ -76,8 +95,13 @@ RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
 """Columns of the rating table, in order: Arrow type and meaning."""
 
 
-def clips_schema(*, class_names: Sequence[str], sample_rate_hz: int) -> pa.Schema:
-    """Arrow schema of the clip table, with the metadata that ``datasets`` and mosdata read."""
+def clips_schema(*, class_names: Sequence[str], sample_rate_hz: int | None) -> pa.Schema:
+    """Arrow schema of the clip table, with the metadata that ``datasets`` and mosdata read.
+
+    Args:
+        class_names: names of the synthesizer classes, by index.
+        sample_rate_hz: the one rate of all clips; None where each clip keeps its own.
+    """
     metadata = {
         "huggingface": json.dumps({"info": {"features": _features(class_names, sample_rate_hz)}}),
         "mosdata": canonical_json({"table": "clips", "schema_version": SCHEMA_VERSION}),
@@ -103,7 +127,7 @@ def clips_batch(rows: Iterable[Utterance], schema: pa.Schema) -> pa.RecordBatch:
         if row.synthesizer not in index:
             raise DamagedDataset(f"Class {row.synthesizer!r} is not in the class list {[*index]}.")
         values = {name: getattr(row, name) for name in schema.names}
-        values["audio"] = {"bytes": row.audio, "path": f"{row.id}.flac"}
+        values["audio"] = {"bytes": row.audio, "path": f"{row.id}.flac"} if row.audio else None
         values["synthesizer"] = index[row.synthesizer]
         values["corruptions"] = [
             {"name": a.name, "level": a.level, "params": canonical_json(a.params)}
@@ -161,19 +185,20 @@ _BLANK: Final[dict[str, Any]] = {
     "duration_s": 0.0,
     "text": "",
     "language": "",
-    "voice": "",
+    "speaker": "",
     "synthesizer": "unknown",
     "system": "",
     "engine_revision": "",
     "dataset": "",
-    "root_id": "",
+    "sentence": "",
 }
 
 
-def _features(class_names: Sequence[str], sample_rate_hz: int) -> dict[str, Any]:
+def _features(class_names: Sequence[str], sample_rate_hz: int | None) -> dict[str, Any]:
     """The clip table in the words of ``datasets.Features``."""
     features: dict[str, Any] = {name: _feature(kind) for name, (kind, _) in CLIPS.items()}
-    features["audio"] = {"sampling_rate": sample_rate_hz, "_type": "Audio"}
+    rate = {} if sample_rate_hz is None else {"sampling_rate": sample_rate_hz}
+    features["audio"] = {**rate, "_type": "Audio"}
     features["synthesizer"] = {"names": list(class_names), "_type": "ClassLabel"}
     return features
 

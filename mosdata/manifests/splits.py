@@ -48,9 +48,9 @@ class SplitRule:
             ) from error
         return cls(shares=(train, validation, test))
 
-    def split_of(self, root_id: str) -> str:
+    def split_of(self, sentence: str) -> str:
         """The split of a sentence group."""
-        place = unit_hash(f"split/{self.salt}/{root_id}") * sum(self.shares)
+        place = unit_hash(f"split/{self.salt}/{sentence}") * sum(self.shares)
         for name, share in zip(SPLITS, self.shares, strict=True):
             if place < share:
                 return name

@@ -25,7 +25,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -43,8 +42,8 @@ ROW_GROUP_ROWS: Final = 128
 
 CONTENT_DIGEST_BYTES: Final = 32
 CONTENT_MODULUS: Final = 1 << (8 * CONTENT_DIGEST_BYTES)
-LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "root_id", "parent_id")
-CONTENT_COLUMNS: Final = ("id", "pcm_sha256", *LABEL_COLUMNS, "mos", "corruptions")
+LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "sentence", "parent_id")
+CONTENT_COLUMNS: Final = ("id", "pcm_sha256", *LABEL_COLUMNS, "mos", "mos_scale", "corruptions")
 """What ``content_sum`` looks at; the audio is in it by its own checksum."""
 
 
@@ -125,9 +124,10 @@ class Dataset:
         return str(self.manifest["stage"])
 
     @property
-    def sample_rate_hz(self) -> int:
-        """The one rate of all clips."""
-        return int(self.manifest["sample_rate_hz"])
+    def sample_rate_hz(self) -> int | None:
+        """The one rate of all clips; None where each clip has its own."""
+        rate = self.manifest["sample_rate_hz"]
+        return None if rate is None else int(rate)
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -324,7 +324,7 @@ def content_sum(rows: Iterable[Utterance]) -> int:
     total = 0
     for row in rows:
         labels = [getattr(row, name) for name in LABEL_COLUMNS]
-        labels.append(None if row.mos is None else float(np.float32(row.mos)))  # as it is stored
+        labels += [row.mos, row.mos_scale]
         applied = [[a.name, a.level, a.params] for a in row.corruptions]
         text = canonical_json([row.id, row.pcm_sha256, labels, applied])
         digest = hashlib.blake2b(text.encode(), digest_size=CONTENT_DIGEST_BYTES).digest()

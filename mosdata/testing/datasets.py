@@ -50,12 +50,12 @@ def utterance(index: int = 0, audio: Clip | None = None, **changes: Any) -> Utte
         duration_s=0.0,
         text=text,
         language="en",
-        voice="default",
+        speaker="default",
         synthesizer="tone",
         system="tone",
         engine_revision="test",
         dataset="test",
-        root_id=stable_id("text", {"text": text}),
+        sentence=stable_id("text", {"text": text}),
         license="CC0-1.0",
         output_terms="open",
         sample_rate_source_hz=sound.sample_rate_hz,
@@ -93,7 +93,8 @@ def write_dataset(
     by_split = {split: list(part) for split, part in rows.items()}
     every = [row for part in by_split.values() for row in part]
     names = class_names(row.synthesizer for row in every)
-    rate = every[0].sample_rate_hz
+    rates = {row.sample_rate_hz for row in every}
+    rate = rates.pop() if len(rates) == 1 else None
     schema = clips_schema(class_names=names, sample_rate_hz=rate)
     (folder / "data").mkdir(parents=True)
     files = []

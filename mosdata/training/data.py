@@ -30,7 +30,7 @@ _COLUMNS: Final = (
     "id",
     "system",
     "synthesizer",
-    "root_id",
+    "sentence",
     "corruptions",
     "mos",
     "pcm_sha256",
@@ -92,7 +92,7 @@ class Example:
     split: str
     system: str
     synthesizer: str
-    root_id: str
+    sentence: str
     corruption: str
     level: float
     value: float | None
@@ -177,7 +177,7 @@ def _example(
         split=values["split"],
         system=values["system"],
         synthesizer=class_names[values["synthesizer"]],
-        root_id=values["root_id"],
+        sentence=values["sentence"],
         corruption="+".join(applied["name"] for applied in chain),
         level=max((float(applied["level"]) for applied in chain), default=0.0),
         value=None if value is None else float(value),
@@ -228,23 +228,23 @@ def _carved(rows: list[Example], notes: list[str]) -> list[Example]:
 
 
 def _carve(rows: list[Example], split: str, notes: list[str]) -> list[Example]:
-    clips_by_root = Counter(row.root_id for row in rows if row.split == "train")
-    if len(clips_by_root) < 2:
+    clips_by_sentence = Counter(row.sentence for row in rows if row.split == "train")
+    if len(clips_by_sentence) < 2:
         effect = " Training runs without early stopping." if split == "validation" else ""
         notes.append(
             f"No {split} split, and train has one sentence group only, which is never split "
             f"apart: {split} stays empty.{effect}"
         )
         return rows
-    ordered = sorted(clips_by_root, key=lambda root: (unit_hash(f"carve/{root}"), root))
+    ordered = sorted(clips_by_sentence, key=lambda root: (unit_hash(f"carve/{root}"), root))
     moved = {*ordered[: max(1, round(CARVED_SHARE * len(ordered)))]}
-    count = sum(clips_by_root[root] for root in moved)
+    count = sum(clips_by_sentence[root] for root in moved)
     notes.append(
         f"No {split} split: {count} clips of {len(moved)} of {len(ordered)} train sentences, "
         f"chosen by a hash of their id, became {split}."
     )
     return [
-        replace(row, split=split) if row.split == "train" and row.root_id in moved else row
+        replace(row, split=split) if row.split == "train" and row.sentence in moved else row
         for row in rows
     ]
 

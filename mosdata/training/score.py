@@ -178,7 +178,7 @@ def _predict(scorer: Scorer, row: Example, vector: Vector | None) -> Prediction:
         clip_id=row.clip_id,
         split=row.split,
         system=row.system,
-        root_id=row.root_id,
+        sentence=row.sentence,
         corruption=row.corruption,
         level=row.level,
         mos_true=row.value,

@@ -30,7 +30,7 @@ QUICK = settings(max_examples=12, deadline=None)
 
 def build(name: str) -> Corruption:
     """The corruption, with a pool where it needs one."""
-    return build_corruption(name, pool=POOL, root_id="text-0", voice="voice-0")
+    return build_corruption(name, pool=POOL, sentence="text-0", speaker="voice-0")
 
 
 def harm(name: str, level: float, clip: Clip, seed: int = 0) -> Clip:

@@ -159,11 +159,13 @@ def test_a_chain_is_its_links_one_after_the_other() -> None:
     """Each link is drawn from its own chance, for the clip as the former links left it."""
     clip = speechlike(0.6)
     names = ["white_noise", "overlap", "mp3"]
-    drawn = draw_chain(names, 0.6, clip, seed=2, record_id="r", pool=POOL, root_id="t0", voice="v0")
+    drawn = draw_chain(
+        names, 0.6, clip, seed=2, record_id="r", pool=POOL, sentence="t0", speaker="v0"
+    )
 
     expected = clip
     for applied in drawn:
-        link = build_corruption(applied.name, pool=POOL, root_id="t0", voice="v0")
+        link = build_corruption(applied.name, pool=POOL, sentence="t0", speaker="v0")
         assert link.draw(0.6, expected, rng_for(2, "r", applied.name)) == applied
         expected = link.apply(expected, applied)
 

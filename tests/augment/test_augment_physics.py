@@ -95,7 +95,7 @@ def test_overlap_has_the_ratio_it_says(other_s: float, level: float) -> None:
     """Looped or cut, the interferer's active level lies sir_db below the speech (0.1 dB)."""
     clip = quiet(speechlike(1.0))
     pool = MemoryPool({"other": (speechlike(other_s, seed=9), "text-2", "bob")})
-    corruption = build_corruption("overlap", pool=pool, root_id="text-1", voice="ann")
+    corruption = build_corruption("overlap", pool=pool, sentence="text-1", speaker="ann")
     applied = corruption.draw(level, clip, rng_for(0, "r", "overlap"))
 
     other = corruption.apply(clip, applied).samples.astype(float) - clip.samples
@@ -117,12 +117,12 @@ def test_overlap_never_takes_the_same_text_or_speaker() -> None:
     clip = clips["itself"][0]
     good = {**clips, "good": (speechlike(0.5, seed=4), "text-4", "carl")}
     for seed in range(20):
-        corruption = Overlap(pool=MemoryPool(good), root_id="text-1", voice="ann")
+        corruption = Overlap(pool=MemoryPool(good), sentence="text-1", speaker="ann")
         applied = corruption.draw(0.5, clip, rng_for(seed, "r", "overlap"))
 
         assert applied.params["interferer_id"] == "good"
     with pytest.raises(RecordRejected) as refused:
-        Overlap(pool=MemoryPool(clips), root_id="text-1", voice="ann").draw(
+        Overlap(pool=MemoryPool(clips), sentence="text-1", speaker="ann").draw(
             0.5, clip, rng_for(0, "r", "overlap")
         )
     assert refused.value.reason == "no_interferer"
@@ -133,7 +133,7 @@ def test_overlap_choice_survives_a_smaller_pool() -> None:
     clips = {f"c{i}": (speechlike(0.3, seed=i), f"t{i}", f"v{i}") for i in range(8)}
 
     def choices(pool: MemoryPool) -> list[object]:
-        corruption = Overlap(pool=pool, root_id="text", voice="voice")
+        corruption = Overlap(pool=pool, sentence="text", speaker="speaker")
         draws = (corruption.draw(1, clips["c0"][0], rng_for(0, f"r{i}", "o")) for i in range(30))
         return [applied.params["interferer_id"] for applied in draws]
 
@@ -147,12 +147,12 @@ def test_overlap_choice_survives_a_smaller_pool() -> None:
 
 
 def test_overlap_says_what_it_misses() -> None:
-    """Without pool, root_id or the right pool the message names what to give."""
+    """Without pool, sentence or the right pool the message names what to give."""
     clip = speechlike(0.3)
-    with pytest.raises(InvalidValue, match="root_id"):
+    with pytest.raises(InvalidValue, match="sentence"):
         build_corruption("overlap", pool=MemoryPool({})).draw(1, clip, rng_for(0, "r", "o"))
     with pytest.raises(InvalidValue, match="pool"):
-        build_corruption("overlap", root_id="t").draw(1, clip, rng_for(0, "r", "o"))
+        build_corruption("overlap", sentence="t").draw(1, clip, rng_for(0, "r", "o"))
     drawn = Applied(
         name="overlap", level=1.0, params={"sir_db": 0, "interferer_id": "x", "start_sample": 0}
     )

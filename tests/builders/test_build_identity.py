@@ -145,11 +145,11 @@ def test_another_seed_gives_other_sounds_and_the_same_texts(tmp_path, speech_sta
 
 def test_voices_and_takes_are_different_clips_of_one_sentence_group(built):
     """Every clip of a text is in one split, and no two sound alike."""
-    rows = open_dataset(built).table(["root_id", "text", "voice", "pcm_sha256"]).to_pylist()
+    rows = open_dataset(built).table(["sentence", "text", "speaker", "pcm_sha256"]).to_pylist()
 
     splits = {}
     for row in rows:
-        splits.setdefault(row["root_id"], set()).add(row["split"])
+        splits.setdefault(row["sentence"], set()).add(row["split"])
     assert all(len(names) == 1 for names in splits.values())
     assert len({row["pcm_sha256"] for row in rows}) == len(rows)
 

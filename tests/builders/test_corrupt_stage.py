@@ -54,7 +54,7 @@ def test_each_clip_has_its_copies(rows, sources):
 def test_a_copy_follows_its_source(corrupted, built):
     """Split, sentence, class, voice and licence are those of the parent."""
     split_of = {row["id"]: row["split"] for row in open_dataset(built).table(["id"]).to_pylist()}
-    columns = ["id", "parent_id", "root_id", "text", "synthesizer", "system", "voice", "license"]
+    columns = ["id", "parent_id", "sentence", "text", "synthesizer", "system", "speaker", "license"]
     everything = open_dataset(corrupted).table(columns).to_pylist()
     by_id = {row["id"]: row for row in everything}
 
@@ -62,7 +62,7 @@ def test_a_copy_follows_its_source(corrupted, built):
         parent = row["parent_id"]
         if parent is not None:
             assert row["split"] == split_of[parent]
-            same = ("root_id", "text", "synthesizer", "system", "voice", "license")
+            same = ("sentence", "text", "synthesizer", "system", "speaker", "license")
             assert [row[name] for name in same] == [by_id[parent][name] for name in same]
 
 

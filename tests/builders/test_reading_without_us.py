@@ -99,7 +99,7 @@ def test_pandas_reads_every_value(dataset, rows):
     for values in frame.itertuples():
         row = rows[values.id]
         assert row.audio == values.audio["bytes"]
-        assert (row.voice, row.duration_s) == (values.voice, values.duration_s)
+        assert (row.speaker, row.duration_s) == (values.speaker, values.duration_s)
         assert row.synthesizer == dataset.class_names[values.synthesizer]
         assert np.isnan(values.mos)
 

@@ -30,7 +30,7 @@ def test_composed_and_decomposed_letters_are_one_text(tmp_path):
     found = read(tmp_path, "\n".join(spellings).encode())
 
     assert [text.text for text in found.texts] == ["Grüße"]
-    assert len({Transcript(text=normalise(s), line=1).root_id for s in spellings}) == 1
+    assert len({Transcript(text=normalise(s), line=1).sentence for s in spellings}) == 1
 
 
 def test_texts_keep_their_order_and_their_line(tmp_path):

@@ -36,7 +36,7 @@ def make_rows(split="test", *, num_systems=6, num_sentences=8, noise=0.2, deaf=F
                         clip_id=f"{split}-{len(rows):04d}",
                         split=split,
                         system=f"system-{system}",
-                        root_id=f"{split}-sentence-{sentence}",
+                        sentence=f"{split}-sentence-{sentence}",
                         corruption=corruption,
                         level=level,
                         mos_true=true,

@@ -46,23 +46,26 @@ UTTERANCES = st.builds(
     duration_s=FLOAT64,
     text=TEXT,
     language=TEXT,
-    voice=TEXT,
+    speaker=TEXT,
     synthesizer=st.sampled_from(NAMES),
     system=TEXT,
     engine_revision=TEXT,
     dataset=TEXT,
-    root_id=TEXT,
+    sentence=TEXT,
     parent_id=st.none() | TEXT,
     corruptions=st.lists(APPLIED, max_size=3).map(tuple),
-    mos=st.none() | FLOAT32,
-    mos_std=st.none() | FLOAT32,
+    mos=st.none() | FLOAT64,
+    mos_std=st.none() | FLOAT64,
     mos_votes=st.none() | st.integers(0, 2**31 - 1),
+    mos_scale=st.none() | TEXT,
     seed=st.integers(0, 2**64 - 1),
     license=TEXT,
     output_terms=TEXT,
     pcm_sha256=TEXT,
     flags=st.lists(TEXT, max_size=3).map(tuple),
     sample_rate_source_hz=st.integers(0, 2**31 - 1),
+    num_channels_source=st.integers(0, 2**15 - 1),
+    encoding_source=TEXT,
     bandwidth_hz=FLOAT32,
     peak_dbfs=FLOAT32,
     rms_dbfs=FLOAT32,
@@ -75,6 +78,8 @@ RATINGS_ROWS = st.builds(
     dimension=TEXT,
     scale=TEXT,
     value=FLOAT64,
+    votes=st.none() | st.integers(0, 2**31 - 1),
+    std=st.none() | FLOAT64,
     rater=st.none() | TEXT,
     test=st.none() | TEXT,
     revision=st.none() | TEXT,
@@ -91,7 +96,7 @@ def through_parquet(folder, rows):
     return [utterance_from(values, NAMES) for values in pq.read_table(path).to_pylist()]
 
 
-@pytest.mark.parametrize("rate_hz", [16_000, 48_000])
+@pytest.mark.parametrize("rate_hz", [16_000, 48_000, None])
 def test_the_schema_is_the_one_that_datasets_would_write(rate_hz):
     """Types and metadata, byte for byte, so that ``load_dataset`` sees Audio and ClassLabel."""
     from datasets import Audio, ClassLabel, Features, List, Value
@@ -123,8 +128,8 @@ def test_the_schema_says_its_version_and_its_table():
     ]
 
     assert about == [
-        {"schema_version": "1", "table": "clips"},
-        {"schema_version": "1", "table": "ratings"},
+        {"schema_version": "2", "table": "clips"},
+        {"schema_version": "2", "table": "ratings"},
     ]
 
 

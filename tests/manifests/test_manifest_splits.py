@@ -15,7 +15,7 @@ NUM_TEXTS = 20_000
 
 def roots(count: int) -> list[str]:
     """Ids of sentence groups, as a build gives them."""
-    return [Transcript(text=f"Sentence {i}.", line=i).root_id for i in range(count)]
+    return [Transcript(text=f"Sentence {i}.", line=i).sentence for i in range(count)]
 
 
 @pytest.mark.parametrize("text", ["8:1:1", "1:1:1", "0.7:0.2:0.1", "9:1:0", "1:0:0"])
@@ -34,8 +34,8 @@ def test_shares_are_those_that_were_asked_for(text):
 def test_adding_texts_moves_nobody(texts):
     """The split of a text is its own affair."""
     rule = SplitRule()
-    few = {text: rule.split_of(Transcript(text=text, line=1).root_id) for text in texts[:1]}
-    many = {text: rule.split_of(Transcript(text=text, line=9).root_id) for text in texts}
+    few = {text: rule.split_of(Transcript(text=text, line=1).sentence) for text in texts[:1]}
+    many = {text: rule.split_of(Transcript(text=text, line=9).sentence) for text in texts}
 
     assert few.items() <= many.items()
 

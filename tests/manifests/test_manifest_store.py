@@ -56,7 +56,7 @@ def test_content_does_not_depend_on_order_or_on_how_it_is_cut(rows, first, secon
         {"system": "espeak-klatt"},
         {"text": "Another sentence."},
         {"mos": 3.5},
-        {"root_id": "another"},
+        {"sentence": "another"},
         {"parent_id": "another"},
         {"corruptions": (Applied(name="mp3", level=0.5, params={"bitrate_kbps": 32}),)},
     ],
@@ -94,7 +94,7 @@ def test_a_row_twice_is_not_a_row_less():
 @settings(max_examples=20)
 @given(st.floats(1, 5, allow_nan=False))
 def test_the_content_that_was_written_is_the_content_that_is_read(tmp_path_factory, mos):
-    """Labels of any value pass ``verify``, although the file keeps single precision."""
+    """Labels of any value pass ``verify``: they are stored to the last digit."""
     rows = [replace(ROWS[0], mos=mos), *ROWS[1:]]
 
     written = write_dataset(tmp_path_factory.mktemp("mos") / "out", {"train": rows})
@@ -135,10 +135,10 @@ def test_a_folder_without_a_manifest_is_not_a_dataset(tmp_path):
         ("[1, 2]", "does not describe a mosdata dataset"),
         ("null", "does not describe a mosdata dataset"),
         ('{"format": "lhotse"}', "does not describe a mosdata dataset"),
-        ('{"format": "mosdata-dataset", "schema_version": "99"}', "reads '1'"),
-        ('{"format": "mosdata-dataset", "schema_version": "1"}', "cannot be read"),
+        ('{"format": "mosdata-dataset", "schema_version": "99"}', "reads '2'"),
+        ('{"format": "mosdata-dataset", "schema_version": "2"}', "cannot be read"),
         (
-            '{"format": "mosdata-dataset", "schema_version": "1", "data": [{"name": 1}]}',
+            '{"format": "mosdata-dataset", "schema_version": "2", "data": [{"name": 1}]}',
             "cannot be read",
         ),
     ],

@@ -30,7 +30,7 @@ def ladders(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         copies = [
             replace(
                 utterance(100 * level + index, clip(0.2, seed=index), system=source.system),
-                root_id=source.root_id,
+                sentence=source.sentence,
                 parent_id=source.id,
                 corruptions=(Applied(name="white_noise", level=level / 10, params={}),),
             )

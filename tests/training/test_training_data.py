@@ -121,10 +121,10 @@ def test_classes_are_the_systems_of_train(tmp_path: Path) -> None:
 def test_missing_splits_are_carved_by_sentence_and_said(tmp_path: Path) -> None:
     """A tenth of the sentences each, all clips of a sentence together."""
     roots = [f"root{i // 2}" for i in range(60)]
-    rows = [_row(i, root_id=root) for i, root in enumerate(roots)]
+    rows = [_row(i, sentence=root) for i, root in enumerate(roots)]
     examples = load_examples(write_dataset(tmp_path / "ds", {"train": rows}), MOS)
     parts = {
-        split: {row.root_id for row in examples.of(split)}
+        split: {row.sentence for row in examples.of(split)}
         for split in ("train", "validation", "test")
     }
 
@@ -160,7 +160,7 @@ def test_splits_that_exist_are_kept(tmp_path: Path) -> None:
 
 def test_one_sentence_is_never_split(tmp_path: Path) -> None:
     """All of it is for training, and early stopping is gone: said in words."""
-    rows = [_row(i, root_id="only") for i in range(4)]
+    rows = [_row(i, sentence="only") for i in range(4)]
     examples = load_examples(write_dataset(tmp_path / "ds", {"train": rows}), MOS)
 
     assert {row.split for row in examples.rows} == {"train"}

@@ -257,7 +257,7 @@ def test_one_synthesizer_skips_stage_one(tmp_path: Path, tiny: TrainConfig) -> N
 
 def test_one_sentence_trains_without_early_stopping(tmp_path: Path, tiny: TrainConfig) -> None:
     """All epochs run, the last weights are kept, and the notes say so."""
-    rows = [utterance(i, clip(0.05, seed=i), mos=1.0 + i / 3, root_id="only") for i in range(12)]
+    rows = [utterance(i, clip(0.05, seed=i), mos=1.0 + i / 3, sentence="only") for i in range(12)]
     dataset = write_dataset(tmp_path / "ds", {"train": rows})
     summary = train_moe(dataset.folder, tmp_path / "run", replace(tiny, patience=1))
 

@@ -1,0 +1,1 @@
+"""Rated corpora as they come: tables in many layouts, audio beside them."""
