@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mosdata.manifests.durable import write_text
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import DEBIASED, HUMAN
 from mosdata.manifests.store import Dataset
 
 TERMS_STRICTEST_FIRST: Final = ("unknown", "restricted", "non-commercial", "open")
@@ -187,12 +188,17 @@ def _ratings_section(dataset: Dataset) -> str:
     for ratings in dataset.manifest["ratings"]:
         rows = sum(file["rows"] for file in ratings["files"])
         for kind, dimensions in ratings["kinds"].items():
-            who = "by people" if kind == "human" else "computed by a metric, not by people"
             lines.append(
-                f"- `{kind}` ({', '.join(dimensions)}), {who}; {rows:,} scores in set "
+                f"- `{kind}` ({', '.join(dimensions)}), {_who(kind)}; {rows:,} scores in set "
                 f"`{ratings['name']}`"
             )
     return "\n".join([*lines, ""])
+
+
+def _who(kind: str) -> str:
+    """Whose scores these are, in words."""
+    words = {HUMAN: "by people", DEBIASED: "by people, less what each listener adds to every clip"}
+    return words.get(kind, "computed by a metric, not by people")
 
 
 def _quarantine_section(dataset: Dataset) -> str:

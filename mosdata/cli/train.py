@@ -23,7 +23,10 @@ def train(
     ] = None,
     target: Annotated[
         str,
-        typer.Option(help="Scores to learn: mos (people), or a metric such as dnsmos.p808, pesq."),
+        typer.Option(
+            help="Scores to learn: mos (people), debiased.mos (people, de-biased), or a metric such "
+            "as dnsmos.p808, pesq."
+        ),
     ] = "mos",
     encoder: Annotated[
         str,
@@ -82,9 +85,11 @@ def _show(summary: TrainSummary) -> None:
         )
         pace = console.duration(summary.seconds)
         many = "s" if len(summary.classes) != 1 else ""
+        on_scale = f" on {summary.scale}" if summary.scale else ""
         console.say(
             f"Trained on {summary.clips.get('train', 0):,} clips of {len(summary.classes)} "
-            f"synthesizer{many}, target {summary.target}, in {pace}: {summary.run_folder}"
+            f"synthesizer{many}, target {summary.target}{on_scale}, in {pace}: "
+            f"{summary.run_folder}"
         )
     if summary.waiting:
         console.say(summary.waiting)

@@ -17,6 +17,9 @@ UNKNOWN = "unknown"
 HUMAN = "human"
 """``Rating.kind`` of a score that a person gave. Everything else is the name of a metric."""
 
+DEBIASED = "debiased"
+"""``Rating.kind`` of people's scores less what each listener adds to every clip: one a clip."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 
 from mosdata.errors import InvalidRatings, UnknownName
 from mosdata.manifests.ids import canonical_json, unit_hash
-from mosdata.manifests.rows import HUMAN, UNKNOWN
+from mosdata.manifests.rows import DEBIASED, HUMAN, UNKNOWN
+from mosdata.manifests.scales import ACR, opinion_scale
+from mosdata.manifests.schema import ratings_schema
 from mosdata.manifests.splits import SPLITS
 from mosdata.manifests.store import Dataset
 
@@ -33,16 +35,18 @@ _COLUMNS: Final = (
     "sentence",
     "corruptions",
     "mos",
+    "mos_scale",
     "pcm_sha256",
 )
-_RATING_COLUMNS: Final = ("clip_id", "kind", "dimension", "scale", "value")
+_RATING_COLUMNS: Final = ("clip_id", "kind", "dimension", "scale", "value", "votes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Which scores a judge learns: a kind of rating and what it judges.
 
-    ``"mos"`` stands for the kind ``human`` and the dimension ``mos``.
+    ``"mos"`` stands for the kind ``human`` and the dimension ``mos``; the kind ``debiased`` holds
+    people's scores less what their listeners add to every clip.
 
     Example:
         >>> str(Target(kind="human", dimension="mos")), str(Target(kind="dnsmos", dimension="p808"))
@@ -73,9 +77,17 @@ class Target:
             return meant[0]
         raise UnknownName("target", text, {"mos", *map(str, known)})
 
+    @property
+    def is_opinion(self) -> bool:
+        """Whether people gave the scores, as they are or de-biased; a metric's are not opinions."""
+        return self.kind in PEOPLE
+
     def __str__(self) -> str:
         return "mos" if self == MOS else f"{self.kind}.{self.dimension}"
 
+
+PEOPLE: Final = frozenset({HUMAN, DEBIASED})
+"""Kinds of score that come from people."""
 
 MOS: Final = Target(kind=HUMAN, dimension="mos")
 
@@ -103,11 +115,13 @@ class Example:
 class Examples:
     """All clips of a dataset in file order, and what was decided about their splits.
 
+    ``scale`` names the scale of the values, which are raw; None where nobody has scored.
     ``notes`` says in words for people when a split had to be carved out of train.
     """
 
     rows: tuple[Example, ...]
     target: Target
+    scale: str | None = None
     notes: tuple[str, ...] = ()
 
     def of(self, split: str) -> list[Example]:
@@ -147,22 +161,27 @@ def load_examples(dataset: Dataset, target: Target, *, carve: bool = True) -> Ex
 
     Args:
         dataset: opened with ``mosdata.manifests.store.open_dataset``.
-        target: human scores are averaged per clip, and the clip's ``mos`` column stands in where
-            there are none; of a metric that was run twice, the later run counts.
+        target: human scores are averaged per clip, each as often as it has votes, and the clip's
+            ``mos`` column stands in where there are none; of a metric that was run twice, the
+            later run counts.
         carve: make a validation and a test split out of train where the dataset has none, by a
             hash of the sentence group; False keeps the splits of the files.
 
     Raises:
         InvalidRatings: the target's scores are on more than one scale.
+        InvalidValue: people compared pairs of clips, so that no clip has a score of its own.
+        UnknownName: people's scores name a scale that nobody knows.
     """
-    scores = _scores(dataset, target)
+    ratings = _ratings_of(dataset, target)
+    scores = _scores(ratings, target)
     names = dataset.class_names
     table = dataset.table(_COLUMNS)
+    scale = _scale(ratings, table, scores, target)
     rows = [_example(values, names, scores, target) for values in table.to_pylist()]
     notes: list[str] = []
     if carve:
         rows = _carved(rows, notes)
-    return Examples(rows=tuple(rows), target=target, notes=tuple(notes))
+    return Examples(rows=tuple(rows), target=target, scale=scale, notes=tuple(notes))
 
 
 def _example(
@@ -189,30 +208,55 @@ def _ratings(dataset: Dataset) -> pa.Table:
     """Scores of all rating sets that are numbers, in the order of the manifest."""
     files = [pq.read_table(path, columns=list(_RATING_COLUMNS)) for path in dataset.rating_files]
     if not files:
-        kinds = [pa.string(), pa.string(), pa.string(), pa.string(), pa.float64()]
-        return pa.schema(zip(_RATING_COLUMNS, kinds, strict=True)).empty_table()
+        schema = ratings_schema().remove_metadata()
+        return pa.schema([schema.field(name) for name in _RATING_COLUMNS]).empty_table()
     table = pa.concat_tables([file.replace_schema_metadata(None) for file in files])
     return table.filter(pc.is_finite(table["value"]))
 
 
-def _scores(dataset: Dataset, target: Target) -> dict[str, float]:
-    """One score per clip of the target's kind and dimension."""
+def _ratings_of(dataset: Dataset, target: Target) -> pa.Table:
+    """Scores of the target's kind and dimension."""
     table = _ratings(dataset)
     wanted = pc.and_(
         pc.equal(table["kind"], target.kind), pc.equal(table["dimension"], target.dimension)
     )
-    table = table.filter(wanted)
-    scales = sorted(set(table["scale"].to_pylist()))
+    return table.filter(wanted)
+
+
+def _scores(ratings: pa.Table, target: Target) -> dict[str, float]:
+    """One score per clip."""
+    if target.kind != HUMAN:
+        return dict(zip(ratings["clip_id"].to_pylist(), ratings["value"].to_pylist(), strict=True))
+    # A published mean counts as often as there are votes behind it.
+    votes = pc.cast(pc.fill_null(ratings["votes"], 1), pa.float64())
+    sums = ratings.append_column("sum", pc.multiply(ratings["value"], votes))
+    # One thread: the order of a sum decides its last digit.
+    grouped = sums.append_column("count", votes).group_by("clip_id", use_threads=False)
+    clips = grouped.aggregate([("sum", "sum"), ("count", "sum")])
+    means = pc.divide(clips["sum_sum"], clips["count_sum"])
+    return dict(zip(clips["clip_id"].to_pylist(), means.to_pylist(), strict=True))
+
+
+def _scale(
+    ratings: pa.Table, clips: pa.Table, scores: Mapping[str, float], target: Target
+) -> str | None:
+    """The one scale of all values: of the ratings, and of ``mos`` where it stands in."""
+    scales = {*ratings["scale"].to_pylist()}
+    if target == MOS:
+        columns = (clips[name].to_pylist() for name in ("id", "mos", "mos_scale"))
+        scales |= {
+            scale or ACR
+            for clip_id, mos, scale in zip(*columns, strict=True)
+            if mos is not None and clip_id not in scores
+        }
     if len(scales) > 1:
         raise InvalidRatings(
-            f"The scores of {target} are on {len(scales)} scales: {', '.join(scales)}; one is "
-            "allowed. Bring them to one scale, or give each listening test a dataset of its own."
+            f"The scores of {target} are on {len(scales)} scales: {', '.join(sorted(scales))}; one "
+            "is allowed. Bring them to one scale, or give each listening test a dataset of its own."
         )
-    how = "mean" if target.kind == HUMAN else "last"
-    # One thread: the order of a sum decides its last digit.
-    grouped = table.group_by("clip_id", use_threads=False).aggregate([("value", how)])
-    values = grouped[f"value_{how}"].to_pylist()
-    return dict(zip(grouped["clip_id"].to_pylist(), values, strict=True))
+    if scales and target.is_opinion:
+        opinion_scale(*scales)
+    return next(iter(scales), None)
 
 
 def _carved(rows: list[Example], notes: list[str]) -> list[Example]:

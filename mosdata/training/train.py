@@ -36,6 +36,7 @@ class TrainSummary:
     """What a training run did, for people and for ``--json``.
 
     ``already_done`` is true where the run was finished before and nothing was computed.
+    ``scale`` is that of the target's scores, None where there are none.
     ``clips`` and ``scored`` count clips by split, all and those with a score; ``stages`` has one
     entry per stage that ran: epochs, best epoch and its validation. ``waiting`` says what stages
     2 and 3 wait for; ``notes`` what was decided on the user's behalf.
@@ -55,6 +56,7 @@ class TrainSummary:
     seconds: float
     already_done: bool = False
     resumed_after_epochs: int = 0
+    scale: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -185,6 +187,7 @@ def _card(
     results = {
         "clips": dict(Counter(row.split for row in examples.rows)),
         "scored": dict(scored),
+        "scale": examples.scale,
         "num_parameters": sum(parameter.numel() for parameter in judge.parameters()),
         "stages": [_stage_result(stage, history) for stage in material.stages],
         "notes": list(examples.notes),
@@ -243,4 +246,5 @@ def _summary(
         seconds=round(time.monotonic() - started_s, 3),
         already_done=already_done,
         resumed_after_epochs=resumed_after_epochs,
+        scale=results.get("scale"),
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mosdata.errors import InvalidRatings, UnknownName
-from mosdata.manifests.rows import Applied, Rating, Utterance
+from mosdata.errors import InvalidRatings, InvalidValue, UnknownName
+from mosdata.manifests.rows import DEBIASED, Applied, Rating, Utterance
 from mosdata.manifests.store import Dataset
 from mosdata.testing import clip, human_ratings, utterance, write_dataset
 from mosdata.training.data import MOS, Target, class_indices, load_examples, targets_in
@@ -93,6 +93,66 @@ def test_scores_on_two_scales_are_refused(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "ds", {"train": [row]}, ratings)
     with pytest.raises(InvalidRatings, match="acr_1_5, mushra_0_100"):
         load_examples(dataset, MOS)
+
+
+@pytest.mark.parametrize("scale", ["mushra_0_100", "acr_0_10", "acr_1_5"])
+def test_scores_stay_raw_on_their_own_scale(tmp_path: Path, scale: str) -> None:
+    """Nothing is converted behind the user's back; the examples say which scale it is."""
+    row = _row(0)
+    ratings = [replace(rating, scale=scale) for rating in human_ratings(row.id, [3, 5])]
+    examples = load_examples(write_dataset(tmp_path / "ds", {"train": [row]}, ratings), MOS)
+
+    assert (scale, 4.0) == (examples.scale, examples.rows[0].value)
+
+
+def test_the_scale_of_the_column_counts_where_it_stands_in(tmp_path: Path) -> None:
+    """A published mean on 0 to 100 is no company for ratings from 1 to 5, unless never used."""
+    rated, unrated = (_row(i, mos=70.0, mos_scale="mushra_0_100") for i in range(2))
+    mixed = write_dataset(
+        tmp_path / "mixed", {"train": [rated, unrated]}, human_ratings(rated.id, [3])
+    )
+    covered = write_dataset(tmp_path / "one", {"train": [rated]}, human_ratings(rated.id, [3]))
+    alone = write_dataset(tmp_path / "alone", {"train": [unrated]})
+
+    with pytest.raises(InvalidRatings, match="acr_1_5, mushra_0_100"):
+        load_examples(mixed, MOS)
+    assert "acr_1_5" == load_examples(covered, MOS).scale
+    assert "mushra_0_100" == load_examples(alone, MOS).scale
+    assert [70.0] == _values(alone, MOS)
+
+
+def test_comparisons_of_two_clips_are_no_target(tmp_path: Path) -> None:
+    """Better or worse than another clip is not how good a clip is."""
+    row = _row(0)
+    ratings = [replace(rating, scale="cmos_-3_3") for rating in human_ratings(row.id, [1, 2])]
+    dataset = write_dataset(tmp_path / "ds", {"train": [row]}, ratings)
+
+    with pytest.raises(InvalidValue, match="judges one clip by itself"):
+        load_examples(dataset, MOS)
+
+
+def test_a_published_mean_counts_as_often_as_it_has_votes(tmp_path: Path) -> None:
+    """Three votes of 4 and one of 2 are 3.5, however they were stored."""
+    row = _row(0)
+    mean, single = human_ratings(row.id, [4, 2])
+    ratings = [replace(mean, votes=3, rater=None), single]
+    dataset = write_dataset(tmp_path / "ds", {"train": [row]}, ratings)
+
+    assert [3.5] == _values(dataset, MOS)
+
+
+def test_debiased_scores_are_a_target_that_comes_from_people(tmp_path: Path) -> None:
+    """They are named by what was judged, and lie beside the raw scores."""
+    row = _row(0)
+    raw = human_ratings(row.id, [3, 4])
+    debiased = replace(raw[0], kind=DEBIASED, value=3.75, votes=2, rater=None, test=None)
+    dataset = write_dataset(tmp_path / "ds", {"train": [row]}, [*raw, debiased])
+    target = Target.parse("debiased.mos", dataset)
+
+    assert (target.is_opinion, str(target)) == (True, "debiased.mos")
+    assert target == Target.parse("debiased", dataset)
+    assert ([3.75], [3.5]) == (_values(dataset, target), _values(dataset, MOS))
+    assert not Target(kind="dnsmos", dimension="p808").is_opinion
 
 
 def test_the_chain_of_corruptions_is_one_name_and_its_highest_level(tmp_path: Path) -> None:
