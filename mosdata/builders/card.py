@@ -1,25 +1,31 @@
-"""The dataset card: what a stranger needs to know, and the YAML that loads it."""
+"""The dataset card: what a stranger needs to know, and the YAML that loads it.
+
+What mosdata writes stands between two marks, in the metadata as in the text. Everything else is
+yours: it stays when the card is written again, and a metadata key of yours stands in for ours.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+from mosdata.builders import card_sections as sections
+from mosdata.builders.card_facts import CardFacts
+from mosdata.builders.card_sections import RATINGS_SPLIT, yaml_list
+from mosdata.builders.licences import strictest_terms
 from mosdata.manifests.durable import write_text
 from mosdata.manifests.ids import JSON
-from mosdata.manifests.rows import DEBIASED, HUMAN
 from mosdata.manifests.store import Dataset
 
-TERMS_STRICTEST_FIRST: Final = ("unknown", "restricted", "non-commercial", "open")
-HUB_LICENSES: Final = frozenset(
-    {"Apache-2.0", "BSD-3-Clause", "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-SA-4.0", "CC0-1.0", "MIT"}
+CARD_NAME: Final = "README.md"
+FRONT_MARKS: Final = ("# mosdata: begin", "# mosdata: end")
+TEXT_MARKS: Final = (
+    "<!-- mosdata: begin; what stands from here to the end mark is written anew -->",
+    "<!-- mosdata: end; write below, or above the begin mark -->",
 )
-"""SPDX ids that the hub's card metadata knows, in lower case; anything else is \"other\" there."""
-
-RATINGS_SPLIT: Final = "scores"
-"""``datasets`` wants a split of every table, and keeps ``all`` for itself."""
 
 SIZE_CATEGORIES: Final = (
     (1_000, "n<1K"),
@@ -31,64 +37,115 @@ SIZE_CATEGORIES: Final = (
 
 
 def write_card(dataset: Dataset, provenance: Mapping[str, JSON] | None = None) -> None:
-    """Write README.md for a dataset; a function of its manifest, rows and provenance alone."""
+    """Write README.md for a dataset; a function of its manifest, rows and provenance alone.
+
+    What somebody wrote outside the marks of an earlier card stays as it is.
+    """
+    path = dataset.folder / CARD_NAME
+    before = path.read_text("utf-8") if path.is_file() else None
+    write_text(path, card_text(dataset, CardFacts(dataset), provenance, before=before))
+
+
+def card_text(
+    dataset: Dataset,
+    facts: CardFacts,
+    provenance: Mapping[str, Any] | None = None,
+    *,
+    before: str | None = None,
+    plots: Mapping[str, str] | None = None,
+    no_plots: str = "",
+) -> str:
+    """The card as text.
+
+    Args:
+        dataset: what it is about.
+        facts: counts of the same dataset.
+        provenance: where it comes from; None reads the dataset's own.
+        before: an earlier card; what is outside its marks is kept.
+        plots: figures by path, each with what it shows in words.
+        no_plots: why there are none, where there should be.
+    """
     if provenance is None:
-        path = dataset.folder / "provenance.json"
-        provenance = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    facts = _Facts(dataset)
+        provenance = provenance_of(dataset.folder)
     parts = [
-        _front_matter(dataset, facts),
-        _summary(dataset, facts),
-        _systems_table(facts, provenance),
-        _corruption_table(facts),
-        _splits_table(facts),
-        _ratings_section(dataset),
-        _quarantine_section(dataset),
-        _licence_section(facts),
-        _loading_section(dataset),
+        sections.summary(dataset, facts),
+        sections.plots_section(plots or {}, lacking=no_plots),
+        sections.origin(dataset, provenance),
+        sections.systems_section(facts, provenance),
+        sections.corruptions_section(facts),
+        sections.splits_section(dataset, facts),
+        sections.ratings_section(facts),
+        sections.quarantine_section(facts),
+        sections.licence_section(facts),
+        sections.limits_section(dataset, facts),
+        sections.misuse_section(facts),
+        sections.loading_section(dataset),
+        sections.citation_section(dataset, provenance),
     ]
-    write_text(dataset.folder / "README.md", "\n".join(part for part in parts if part))
+    return merged(before, _front_matter(dataset, facts), "\n".join(part for part in parts if part))
 
 
-def strictest_terms(terms: Sequence[str]) -> str:
-    """The strictest of some output terms; what nobody declared counts as unknown.
+def provenance_of(folder: Path) -> dict[str, Any]:
+    """What a dataset says about its origin; nothing where it has no such file."""
+    path = folder / "provenance.json"
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+
+
+def merged(before: str | None, front: Sequence[str], text: str) -> str:
+    """A card with new contents between the marks, and all that stood outside them.
 
     Example:
-        >>> strictest_terms(["open", "non-commercial"])
-        'non-commercial'
+        >>> first = merged(None, ["license: mit"], "Generated.")
+        >>> again = merged(first + "Mine.", ["license: mit"], "Anew.")
+        >>> "Anew." in again, "Mine." in again, "Generated." in again
+        (True, True, False)
     """
-    ranks = {name: rank for rank, name in enumerate(TERMS_STRICTEST_FIRST)}
-    return min(terms, key=lambda term: ranks.get(term, 0), default="unknown")
+    old_front, old_text = _split_front(before or "")
+    above, below = _outside(old_front, FRONT_MARKS)
+    mine = {match[1] for line in (*above, *below) if (match := re.match(r"([A-Za-z_]+):", line))}
+    ours = _without_keys(front, mine)
+    head = ["---", *above, FRONT_MARKS[0], *ours, FRONT_MARKS[1], *below, "---"]
+    before_text, after_text = _outside(old_text, TEXT_MARKS)
+    body = [*before_text, TEXT_MARKS[0], "", text.rstrip("\n"), "", TEXT_MARKS[1], *after_text]
+    return "\n".join([*head, *body]).rstrip("\n") + "\n"
 
 
-class _Facts:
-    """Counts that several parts of the card need; one pass over the light columns."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        columns = ["system", "duration_s", "license", "output_terms", "language", "corruptions"]
-        rows = dataset.table(columns).to_pylist() if dataset.files else []
-        self.clips = Counter(row["system"] for row in rows)
-        self.seconds: Counter[str] = Counter()
-        self.by_corruption: Counter[tuple[str, float]] = Counter()
-        for row in rows:
-            self.seconds[row["system"]] += row["duration_s"]
-            for applied in row["corruptions"] or ():
-                self.by_corruption[applied["name"], applied["level"]] += 1
-        self.splits = Counter(row["split"] for row in rows)
-        self.licenses = Counter((row["license"], row["output_terms"]) for row in rows)
-        self.languages = sorted({row["language"] for row in rows})
-        self.hours = sum(self.seconds.values()) / 3600
+def _split_front(card: str) -> tuple[list[str], list[str]]:
+    """Lines of the metadata, and of the text."""
+    lines = card.splitlines()
+    if lines[:1] == ["---"] and "---" in lines[1:]:
+        end = lines.index("---", 1)
+        return lines[1:end], lines[end + 1 :]
+    return [], lines
 
 
-def _front_matter(dataset: Dataset, facts: _Facts) -> str:
-    licenses = sorted({license_id for license_id, _ in facts.licenses})
-    lines = ["---", *_yaml_list("language", facts.languages)]
-    if len(licenses) == 1 and licenses[0] in HUB_LICENSES:
-        lines.append(f"license: {licenses[0].lower()}")
-    else:
-        lines += ["license: other", "license_name: see-the-licences-section"]
-    lines += _yaml_list("task_categories", ["audio-classification", "text-to-speech"])
-    lines += _yaml_list("tags", ["speech-quality-assessment", "mos", "synthetic-speech"])
+def _outside(lines: Sequence[str], marks: tuple[str, str]) -> tuple[list[str], list[str]]:
+    """Lines before and after the marked ones; a mark without its partner marks nothing."""
+    begin, end = marks
+    if begin in lines and end in lines[lines.index(begin) :]:
+        first = lines.index(begin)
+        last = lines.index(end, first)
+        return list(lines[:first]), list(lines[last + 1 :])
+    return [line for line in lines if line not in marks], []
+
+
+def _without_keys(front: Sequence[str], keys: set[str]) -> list[str]:
+    """Our metadata without what somebody says otherwise; a key given twice is an error in YAML."""
+    kept, keep = [], True
+    for line in front:
+        if match := re.match(r"([A-Za-z_]+):", line):
+            keep = match[1] not in keys
+        if keep:
+            kept.append(line)
+    return kept
+
+
+def _front_matter(dataset: Dataset, facts: CardFacts) -> list[str]:
+    lines = yaml_list("language", facts.languages)
+    lines += [f"{key}: {value}" for key, value in facts.licence.front_matter.items()]
+    lines += [f"pretty_name: {json.dumps(f'Speech quality {dataset.dataset_id[:8]}')}"]
+    lines += yaml_list("task_categories", ["audio-classification", "text-to-speech"])
+    lines += yaml_list("tags", ["speech-quality-assessment", "mos", "synthetic-speech", "mosdata"])
     lines += [f"size_categories: [{json.dumps(_size_category(dataset.num_rows))}]", "configs:"]
     lines += ["- config_name: default", "  default: true", "  data_files:"]
     for split in dataset.splits:
@@ -97,161 +154,11 @@ def _front_matter(dataset: Dataset, facts: _Facts) -> str:
         lines += ["- config_name: ratings", "  data_files:", f"  - split: {RATINGS_SPLIT}"]
         lines += ["    path:"]
         lines += [f"    - ratings/{entry['name']}/*.parquet" for entry in ratings]
-    return "\n".join([*lines, "---", ""])
-
-
-def _yaml_list(key: str, values: Sequence[str]) -> list[str]:
-    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
+    return lines
 
 
 def _size_category(num_rows: int) -> str:
     return next((name for limit, name in SIZE_CATEGORIES if num_rows < limit), "n>10M")
 
 
-def _rate(dataset: Dataset) -> str:
-    rate = dataset.sample_rate_hz
-    return "each clip at its own rate," if rate is None else f"{rate} Hz"
-
-
-def _summary(dataset: Dataset, facts: _Facts) -> str:
-    name = dataset.manifest["stage"]
-    parent = dataset.manifest.get("parent")
-    lines = [
-        "# A speech-quality dataset",
-        "",
-        f"{dataset.num_rows:,} clips, {facts.hours:.2f} hours, {len(facts.clips)} systems, "
-        f"{_rate(dataset)} mono. Made by `mosdata {name}`.",
-        "",
-        f"- dataset id `{dataset.dataset_id}`",
-        f"- content id `{dataset.content_id}` (clips and labels, whatever the encoder)",
-    ]
-    if parent:
-        lines.append(f"- made from dataset `{parent['dataset_id']}`")
-    return "\n".join([*lines, ""])
-
-
-def _systems_table(facts: _Facts, provenance: Mapping[str, Any]) -> str:
-    known = _systems_of(provenance)
-    rows = []
-    for system, count in sorted(facts.clips.items()):
-        about = known.get(system, {})
-        minutes = facts.seconds[system] / 60
-        rows.append(
-            [
-                f"`{system}`",
-                about.get("family", ""),
-                count,
-                f"{minutes:.1f}",
-                about.get("license", ""),
-                about.get("output_terms", ""),
-                f"`{about.get('revision', '')}`",
-            ]
-        )
-    header = ["system", "method", "clips", "minutes", "licence", "terms", "revision"]
-    return "\n".join(["## Systems", "", *_table(header, rows), ""])
-
-
-def _systems_of(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Systems are described where they spoke: in this dataset, or in one it was made from."""
-    while provenance and "systems" not in provenance:
-        provenance = provenance.get("parent") or {}
-    return dict(provenance.get("systems", {})) if provenance else {}
-
-
-def _corruption_table(facts: _Facts) -> str:
-    if not facts.by_corruption:
-        return ""
-    levels = sorted({level for _, level in facts.by_corruption})
-    names = sorted({name for name, _ in facts.by_corruption})
-    rows = [
-        [f"`{name}`", *(facts.by_corruption[name, level] or "" for level in levels)]
-        for name in names
-    ]
-    header = ["corruption \\ level", *(f"{level:g}" for level in levels)]
-    note = "Level 0 is untouched, 1 is the strongest; each row holds what was drawn for it."
-    return "\n".join(["## Corruptions", "", note, "", *_table(header, rows), ""])
-
-
-def _splits_table(facts: _Facts) -> str:
-    rows = [[split, count] for split, count in sorted(facts.splits.items())]
-    note = (
-        "Split by sentence: every system, voice and corrupted copy of a text is on one side "
-        "(`sentence`)."
-    )
-    return "\n".join(["## Splits", "", note, "", *_table(["split", "clips"], rows), ""])
-
-
-def _ratings_section(dataset: Dataset) -> str:
-    lines = ["## Ratings", ""]
-    if not dataset.manifest["ratings"]:
-        return "\n".join([*lines, "None: no person and no metric has scored these clips.", ""])
-    for ratings in dataset.manifest["ratings"]:
-        rows = sum(file["rows"] for file in ratings["files"])
-        for kind, dimensions in ratings["kinds"].items():
-            lines.append(
-                f"- `{kind}` ({', '.join(dimensions)}), {_who(kind)}; {rows:,} scores in set "
-                f"`{ratings['name']}`"
-            )
-    return "\n".join([*lines, ""])
-
-
-def _who(kind: str) -> str:
-    """Whose scores these are, in words."""
-    words = {HUMAN: "by people", DEBIASED: "by people, less what each listener adds to every clip"}
-    return words.get(kind, "computed by a metric, not by people")
-
-
-def _quarantine_section(dataset: Dataset) -> str:
-    rejected = sum(entry["rows"] for entry in dataset.manifest["quarantine"])
-    if not rejected:
-        return ""
-    return "\n".join(
-        [
-            "## Quarantine",
-            "",
-            f"{rejected:,} records could not be made; `quarantine/` says why.",
-            "",
-        ]
-    )
-
-
-def _licence_section(facts: _Facts) -> str:
-    rows = [
-        [license_id or "unknown", terms, count]
-        for (license_id, terms), count in sorted(facts.licenses.items())
-    ]
-    strictest = strictest_terms([terms for _, terms in facts.licenses])
-    note = f"Each row carries its own licence. Taken together: **{strictest}**, the strictest."
-    return "\n".join(
-        ["## Licences", "", note, "", *_table(["licence", "terms", "clips"], rows), ""]
-    )
-
-
-def _loading_section(dataset: Dataset) -> str:
-    split = dataset.splits[0] if dataset.splits else "train"
-    return "\n".join(
-        [
-            "## Loading",
-            "",
-            "```python",
-            "import io, soundfile",
-            "from datasets import Audio, load_dataset",
-            "",
-            f'rows = load_dataset("path/to/this/folder", split="{split}")',
-            'rows = rows.cast_column("audio", Audio(decode=False))  # needs no torchcodec',
-            'samples, rate = soundfile.read(io.BytesIO(rows[0]["audio"]["bytes"]))',
-            "```",
-            "",
-            "pandas, pyarrow, DuckDB and polars read `data/*.parquet` as it is.",
-            "",
-        ]
-    )
-
-
-def _table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[str]:
-    lines = [_line(header), _line(["---"] * len(header))]
-    return lines + [_line(row) for row in rows]
-
-
-def _line(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+__all__ = ["CARD_NAME", "card_text", "merged", "provenance_of", "strictest_terms", "write_card"]

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from mosdata import __version__
 from mosdata.builders.card import write_card
+from mosdata.builders.findings import with_sound_findings
 from mosdata.builders.plan import Plan
 from mosdata.builders.receipts import Receipt, Rejection
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import JSON
-from mosdata.manifests.schema import SCHEMA_VERSION
+from mosdata.manifests.schema import SCHEMA_VERSION, ratings_schema
 from mosdata.manifests.store import (
     FORMAT,
     DataFile,
@@ -36,6 +37,25 @@ QUARANTINE_SCHEMA: Final = pa.schema(
 )
 
 
+RATINGS_GROUP_ROWS: Final = 1 << 16
+"""Scores in a row group of a set that is written at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingSet:
+    """Scores that come along with the clips they are of.
+
+    Args:
+        name: of the set.
+        table: columns of ``mosdata.manifests.schema.RATINGS``.
+        about: what the manifest says of the set besides.
+    """
+
+    name: str
+    table: pa.Table
+    about: dict[str, JSON] = field(default_factory=dict)
+
+
 def commit_clips(
     run: Path,
     out: Path,
@@ -45,6 +65,7 @@ def commit_clips(
     provenance: dict[str, JSON],
     parent: Dataset | None = None,
     keeps_parent: bool = False,
+    ratings: RatingSet | None = None,
 ) -> None:
     """Put a finished run's clips into place as one dataset folder.
 
@@ -57,6 +78,7 @@ def commit_clips(
         parent: the dataset that this one was made from, if any.
         keeps_parent: whether all clips of the parent are in this one too; their ratings come
             along.
+        ratings: scores of these clips, put into place with them.
     """
     stage = run / f"commit-{uuid.uuid4().hex[:12]}"
     (stage / "data").mkdir(parents=True)
@@ -79,10 +101,14 @@ def commit_clips(
         "duration_s": sum(receipt.duration_s for receipt in receipts),
         "data": [asdict(file) for file in files],
         "quarantine": _write_quarantine(stage, rejections),
-        "ratings": _link_ratings(parent, stage) if parent and keeps_parent else [],
+        "ratings": [
+            *(_link_ratings(parent, stage) if parent and keeps_parent else []),
+            *([_write_ratings(stage, ratings)] if ratings else []),
+        ],
     }
-    write_json(stage / "provenance.json", provenance)
     write_manifest(stage, manifest)
+    provenance = with_sound_findings(provenance, open_dataset(stage))
+    write_json(stage / "provenance.json", provenance)
     write_card(open_dataset(stage), provenance)
     sync_folder(stage)
     os.rename(stage, out)  # noqa: PTH104 - the atomic step, spelled as what it is
@@ -130,20 +156,38 @@ def add_ratings(
     place.parent.mkdir(exist_ok=True)
     shutil.rmtree(place, ignore_errors=True)
     stage.rename(place)
+    entry = _ratings_entry(out, name, about, rejections)
+    others = [ratings for ratings in dataset.manifest["ratings"] if ratings["name"] != name]
+    write_manifest(out, {**dataset.manifest, "ratings": [*others, entry]})
+    write_card(open_dataset(out))
+
+
+def _ratings_entry(
+    folder: Path, name: str, about: dict[str, JSON], rejections: Sequence[Rejection] = ()
+) -> dict[str, Any]:
+    """What the manifest says of a set whose files are in place."""
+    place = folder / "ratings" / name
     listed = [
-        asdict(describe_file(out, path, split="all", rows=pq.read_metadata(path).num_rows))
+        asdict(describe_file(folder, path, split="all", rows=pq.read_metadata(path).num_rows))
         for path in sorted(place.glob("*.parquet"))
     ]
-    entry: dict[str, Any] = {
+    return {
         **about,
         "name": name,
         "kinds": _kinds(place),
         "files": listed,
         "rejected": [asdict(rejection) for rejection in rejections],
     }
-    others = [ratings for ratings in dataset.manifest["ratings"] if ratings["name"] != name]
-    write_manifest(out, {**dataset.manifest, "ratings": [*others, entry]})
-    write_card(open_dataset(out))
+
+
+def _write_ratings(stage: Path, ratings: RatingSet) -> dict[str, Any]:
+    """Scores as one file of the set; returns its entry of the manifest."""
+    path = stage / "ratings" / ratings.name / "part-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True)
+    table = ratings.table.cast(ratings_schema())
+    pq.write_table(table, path, compression="zstd", row_group_size=RATINGS_GROUP_ROWS)
+    sync_file(path)
+    return _ratings_entry(stage, ratings.name, ratings.about)
 
 
 def discard_attempts(run: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mosdata.builders.commit import commit_clips, commit_ratings, discard_attempts
+from mosdata.builders.commit import RatingSet, commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution
 from mosdata.builders.finish import Progress, finish_shards, refuse_all_rejected, resume
 from mosdata.builders.plan import Plan, plan_id_of, read_plan, save_plan, write_plan
@@ -59,6 +59,7 @@ def run_stage(
     records_per_shard: int = RECORDS_PER_SHARD,
     parent: Dataset | None = None,
     keeps_parent: bool = False,
+    ratings: RatingSet | None = None,
     plan_id: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
@@ -71,6 +72,7 @@ def run_stage(
         records_per_shard: how much one worker does between two receipts.
         parent: the dataset that this one is made from, if any.
         keeps_parent: whether the parent's clips are in this one too; their ratings come along.
+        ratings: scores of the clips, put into place with them.
         plan_id: what ``plan_id_of(stage)`` gives, where the caller knows it already.
         on_progress: called after every shard.
 
@@ -103,6 +105,7 @@ def run_stage(
             provenance=stage.provenance(),
             parent=parent,
             keeps_parent=keeps_parent,
+            ratings=ratings,
         )
     return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
 

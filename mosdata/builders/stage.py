@@ -1,8 +1,8 @@
 """What every kind of work looks like to the machinery: records in, rows out.
 
-``build``, ``corrupt`` and ``label`` differ in two places only: how records are planned (once, in
-the driver, cheaply) and what a bench makes of one record (in a worker, anywhere). Plan,
-execution, receipts and commit are the same code for all of them.
+``build``, ``import``, ``corrupt`` and ``label`` differ in two places only: how records are
+planned (once, in the driver, cheaply) and what a bench makes of one record (in a worker,
+anywhere). Plan, execution, receipts and commit are the same code for all of them.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ BENCHES: Final = {
     "build": "mosdata.builders.speech:SpeechBench",
     "corrupt": "mosdata.builders.corrupt:CorruptBench",
     "label": "mosdata.builders.label:LabelBench",
+    "import": "mosdata.builders.imported:ImportBench",
 }
 
 
