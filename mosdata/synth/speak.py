@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Clip, check_samples
+from mosdata.audio import Clip, check_samples, extremes
 from mosdata.errors import RecordRejected
 from mosdata.synth.base import (
     ANY_LANGUAGE,
@@ -232,7 +232,8 @@ def _longest_gap(is_active: NDArray[np.bool_]) -> int:
 
 
 def _peak(clip: Clip) -> float:
-    return max(float(clip.samples.max()), -float(clip.samples.min()))
+    lowest, highest = extremes(clip)
+    return max(highest, -lowest)
 
 
 def _num_clipped(clip: Clip) -> int:
