@@ -24,8 +24,8 @@ def train(
     target: Annotated[
         str,
         typer.Option(
-            help="Scores to learn: mos (people), debiased.mos (people, de-biased), or a metric such "
-            "as dnsmos.p808, pesq."
+            help="Scores to learn: mos (people), debiased.mos (people, de-biased), or a metric "
+            "such as dnsmos.p808, pesq."
         ),
     ] = "mos",
     encoder: Annotated[

@@ -7,7 +7,7 @@ any predictor, ours or not, can be evaluated with the same code and against the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,13 @@ import numpy as np
 
 from mosdata.errors import InvalidValue
 from mosdata.evaluation.baselines import Baseline, judge_baselines, summarize
+from mosdata.evaluation.ceiling import (
+    METRIC_TARGET,
+    NO_RATINGS,
+    Ceilings,
+    LevelCeiling,
+    ceiling_sentence,
+)
 from mosdata.evaluation.corrupted import judge_cells, with_binned_levels
 from mosdata.evaluation.findings import (
     Classification,
@@ -23,7 +30,7 @@ from mosdata.evaluation.findings import (
     Evaluation,
     Level,
     SplitEvaluation,
-    SystemRow,
+    SystemPairs,
     WithinLevel,
     is_human,
 )
@@ -37,21 +44,20 @@ from mosdata.evaluation.metrics import (
     METRICS,
     MIN_CLIPS_WITHIN,
     Floats,
-    lcc,
-    mse,
-    srcc,
     system_means,
     within_system_metrics,
 )
+from mosdata.evaluation.ranking import rank_sentence
 from mosdata.evaluation.recognition import judge_classes
 from mosdata.evaluation.resampling import MIN_UNITS, REPLICATES, Resamples, resample
 from mosdata.evaluation.scored import (
     has_truth,
     is_classified,
     is_scored,
-    present,
     truth_and_prediction,
 )
+from mosdata.evaluation.systems import SystemTruth, system_rows, system_truth_of
+from mosdata.evaluation.truth import FROM_CLIPS, OF_CLIPS, TruthTable
 from mosdata.manifests.durable import write_json
 from mosdata.manifests.predictions import Prediction, write_predictions
 from mosdata.manifests.rows import UNKNOWN
@@ -68,6 +74,9 @@ def evaluate(
     *,
     reference_predictions: Iterable[Prediction] = (),
     target_name: str,
+    scale: str | None = None,
+    ceilings: Mapping[str, Ceilings] | None = None,
+    system_truth: TruthTable | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Judge predictions, split by split.
@@ -76,10 +85,15 @@ def evaluate(
         predictions: one row per clip and split, in any order.
         reference_predictions: clips whose truth the baselines may know: the train split.
         target_name: what was predicted, such as ``"mos"`` or ``"dnsmos.ovrl"``.
+        scale: name of the scale of truth and prediction, where it is known.
+        ceilings: what noise in the truth leaves to be reached, by split, as
+            :func:`mosdata.evaluation.ceiling.ceilings_by_split` finds it.
+        system_truth: what systems are held against; the mean of each system's clips where None.
         seed: of the bootstrap; the same rows and seed give the same numbers.
 
     Raises:
         InvalidValue: a clip occurs twice in a split.
+        InvalidRatings: the table of system truth is about other systems or on another scale.
 
     Example:
         >>> rows = [Prediction(clip_id=str(i), split="test", system="a", sentence=str(i),
@@ -95,17 +109,25 @@ def evaluate(
     known = [row for row in reference if has_truth(row)]
     if not rows:
         notes = [*notes, "There are no predictions."]
+    elif system_truth:
+        notes += _check_table(system_truth, rows, scale)
     splits = _in_order({row.split for row in rows})
+    unknown = Ceilings.unknown(NO_RATINGS if is_human(target_name) else METRIC_TARGET)
     return Evaluation(
         target=target_name,
         target_is_human=is_human(target_name),
+        scale=scale,
         seed=seed,
         replicates=REPLICATES,
         confidence=CONFIDENCE,
         headline_split=next((name for name in (*HEADLINE_ORDER, *splits) if name in splits), None),
         splits={
             split: _evaluate_split(
-                [row for row in rows if row.split == split], reference=known, seed=seed
+                [row for row in rows if row.split == split],
+                reference=known,
+                ceilings=(ceilings or {}).get(split, unknown),
+                table=system_truth,
+                seed=seed,
             )
             for split in splits
         },
@@ -136,12 +158,29 @@ def _check_unique(rows: Sequence[Prediction]) -> None:
             )  # fmt: skip
 
 
+def _check_table(table: TruthTable, rows: Sequence[Prediction], scale: str | None) -> list[str]:
+    """What of a table is not about any system that is judged, in words."""
+    judged = {row.system for row in rows}
+    table.check(judged, scale=scale)
+    strangers = sorted({*table.values} - judged)
+    if not strangers:
+        return []
+    return [
+        f"{len(strangers)} systems of {table.name} are not judged here: {', '.join(strangers)}."
+    ]
+
+
 def _in_order(splits: set[str]) -> list[str]:
     return [name for name in SPLITS if name in splits] + sorted(splits - {*SPLITS})
 
 
 def _evaluate_split(
-    rows: Sequence[Prediction], *, reference: Sequence[Prediction], seed: int
+    rows: Sequence[Prediction],
+    *,
+    reference: Sequence[Prediction],
+    ceilings: Ceilings,
+    table: TruthTable | None,
+    seed: int,
 ) -> SplitEvaluation:
     scored = [row for row in rows if is_scored(row)]
     classified = [row for row in rows if is_classified(row)]
@@ -153,6 +192,10 @@ def _evaluate_split(
         else ()
     )
     classification = judge_classes(classified, seed=seed)
+    truth = system_truth_of(scored, table, notes)
+    utterance = _utterance_level(scored, resamples, ceilings.utterance)
+    system = _system_level(scored, truth, seed, ceilings.system)
+    notes += _without_ceiling(utterance, system)
     return SplitEvaluation(
         counts=Counts(
             clips=len(rows),
@@ -162,15 +205,16 @@ def _evaluate_split(
             systems=len({row.system for row in rows}),
             sentences=len({row.sentence for row in rows}),
         ),
-        verdict=_verdict(baselines, classification),
-        utterance=_utterance_level(scored, resamples),
-        system=_system_level(scored, seed),
+        verdict=_verdict(baselines, classification, utterance, system, truth),
+        utterance=utterance,
+        system=system,
         within_system=_within_level(scored, seed, notes),
         baselines=baselines,
         classification=classification,
         corruptions=judge_cells(scored, seed=seed, notes=notes),
         experts=_experts(rows, notes),
-        systems=_system_rows(rows),
+        systems=system_rows(rows, truth),
+        system_pairs=SystemPairs(pairs=truth.ranks.pairs, told_apart=truth.ranks.told_apart),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -195,12 +239,25 @@ def _missing(
 
 
 def _verdict(
-    baselines: Sequence[Baseline], classification: Classification | None
+    baselines: Sequence[Baseline],
+    classification: Classification | None,
+    utterance: Level,
+    system: Level,
+    truth: SystemTruth,
 ) -> tuple[str, ...]:
     sentences = summarize(baselines)
+    sentences += [_against_ceiling("clips", utterance), _against_ceiling("systems", system)]
+    sentences.append(rank_sentence(truth.ranks, truth.title))
     if classification is not None:
         sentences.append(classification.sentence)
-    return tuple(sentences)
+    return tuple(filter(None, sentences))
+
+
+def _against_ceiling(items: str, level: Level) -> str:
+    """How near the ceiling a level's order of items is; of LCC where SRCC has none."""
+    metric = "srcc" if level.ceiling.srcc is not None else "lcc"
+    ceiling = level.ceiling.srcc if metric == "srcc" else level.ceiling.lcc
+    return ceiling_sentence(items, metric, level.metrics[metric], ceiling)
 
 
 def draws_for(rows: Sequence[Prediction], *, seed: int, notes: list[str]) -> Resamples:
@@ -222,23 +279,49 @@ def draws_for(rows: Sequence[Prediction], *, seed: int, notes: list[str]) -> Res
     return by_sentence
 
 
-def _utterance_level(rows: Sequence[Prediction], resamples: Resamples) -> Level:
+def _utterance_level(
+    rows: Sequence[Prediction], resamples: Resamples, ceiling: LevelCeiling
+) -> Level:
     true, pred = truth_and_prediction(rows)
-    return _level(true, pred, resamples)
+    return _level(true, pred, resamples, truth=OF_CLIPS, ceiling=ceiling)
 
 
-def _system_level(rows: Sequence[Prediction], seed: int) -> Level:
-    means = system_means(*truth_and_prediction(rows), [row.system for row in rows])
+def _system_level(
+    rows: Sequence[Prediction], truth: SystemTruth, seed: int, ceiling: LevelCeiling
+) -> Level:
+    kept = [row for row in rows if row.system in truth.values]
+    means = system_means(*truth_and_prediction(kept), [row.system for row in kept])
     resamples = resample(means.names, unit="systems", seed=seed)
-    return _level(means.truth, means.predicted, resamples)
+    if truth.title != FROM_CLIPS:
+        ceiling = LevelCeiling(reason=f"the ratings behind the {truth.title} are not known")
+    true = np.array([truth.values[name].value for name in means.names], dtype=np.float64)
+    return _level(true, means.predicted, resamples, truth=truth.title, ceiling=ceiling)
 
 
-def _level(true: Floats, pred: Floats, resamples: Resamples) -> Level:
+def _without_ceiling(utterance: Level, system: Level) -> list[str]:
+    """Levels whose noise ceiling is not known, each with its reason, in words."""
+    sides = {"clips": utterance, "systems": system}
+    reasons: dict[str, list[str]] = {}
+    for items, level in sides.items():
+        if level.n and level.ceiling.lcc is None:
+            reasons.setdefault(level.ceiling.reason, []).append(items)
+    return [
+        f"Noise ceiling over {' and '.join(items)}: n/a, {reason}."
+        for reason, items in reasons.items()
+    ]
+
+
+def _level(
+    true: Floats, pred: Floats, resamples: Resamples, *, truth: str, ceiling: LevelCeiling
+) -> Level:
+    metrics = {name: measure(name, true, pred, resamples=resamples) for name in METRICS}
     return Level(
         n=true.size,
         resampled=resamples.unit,
         num_units=resamples.num_units,
-        metrics={name: measure(name, true, pred, resamples=resamples) for name in METRICS},
+        metrics=metrics,
+        truth=truth,
+        ceiling=ceiling.against(metrics),
     )
 
 
@@ -279,27 +362,4 @@ def _experts(rows: Sequence[Prediction], notes: list[str]) -> ExpertUse | None:
         np.array([row.gate for row in gated], dtype=np.float64),
         classes=[None if row.class_true == UNKNOWN else row.class_true for row in gated],
         systems=[row.system for row in gated],
-    )
-
-
-def _system_rows(rows: Sequence[Prediction]) -> tuple[SystemRow, ...]:
-    groups: dict[str, list[Prediction]] = {}
-    for row in rows:
-        groups.setdefault(row.system, []).append(row)
-    return tuple(_system_row(name, groups[name]) for name in sorted(groups))
-
-
-def _system_row(name: str, rows: Sequence[Prediction]) -> SystemRow:
-    true, pred = truth_and_prediction([row for row in rows if is_scored(row)])
-    hits = [row.class_true == row.class_pred for row in rows if is_classified(row)]
-    return SystemRow(
-        system=name,
-        n=len(rows),
-        mean_true=float(true.mean()) if true.size else None,
-        mean_pred=float(pred.mean()) if true.size else None,
-        bias=float(pred.mean() - true.mean()) if true.size else None,
-        mse=present(mse(true, pred)),
-        lcc=present(lcc(true, pred)),
-        srcc=present(srcc(true, pred)),
-        accuracy=sum(hits) / len(hits) if hits else None,
     )

@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from mosdata.evaluation.baselines import Baseline
+from mosdata.evaluation.ceiling import LevelCeiling
 from mosdata.evaluation.gates import ExpertUse
 from mosdata.evaluation.intervals import Difference, Measure
 from mosdata.manifests.ids import JSON
-from mosdata.manifests.rows import HUMAN
+from mosdata.manifests.rows import DEBIASED, HUMAN
 
 FORMAT: Final = "mosdata-evaluation"
 VERSION: Final = 1
@@ -42,13 +43,16 @@ class Level:
     """All metrics at one level of analysis.
 
     ``n`` counts what the metrics run over (clips or systems), ``resampled`` names what the
-    bootstrap drew and ``num_units`` how many of these there are.
+    bootstrap drew and ``num_units`` how many of these there are. ``truth`` says what the numbers
+    are held against, ``ceiling`` what the noise in it leaves to be reached.
     """
 
     n: int
     resampled: str
     num_units: int
     metrics: Mapping[str, Measure]
+    truth: str
+    ceiling: LevelCeiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +67,35 @@ class WithinLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemRow:
-    """One system; ``bias`` is mean prediction minus mean truth."""
+    """One system; ``bias`` is mean prediction minus truth.
+
+    ``mean_true`` is the mean of its clips' targets, ``truth`` the value that it is held against:
+    the same, or that of an external table. ``rank_best`` and ``rank_worst`` are the places that
+    the truth's 95 % interval leaves open; None where the system has no truth.
+    """
 
     system: str
     n: int
     mean_true: float | None
+    truth: float | None
+    truth_low: float | None
+    truth_high: float | None
+    rank_best: int | None
+    rank_worst: int | None
     mean_pred: float | None
     bias: float | None
     mse: float | None
     lcc: float | None
     srcc: float | None
     accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemPairs:
+    """How many pairs of systems have known truths, and how many of these are told apart."""
+
+    pairs: int
+    told_apart: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +159,20 @@ class SplitEvaluation:
     corruptions: tuple[Cell, ...]
     experts: ExpertUse | None
     systems: tuple[SystemRow, ...]
+    system_pairs: SystemPairs
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """A judge, judged. ``headline_split`` is the one whose numbers a report leads with."""
+    """A judge, judged. ``headline_split`` is the one whose numbers a report leads with.
+
+    ``scale`` names the scale of target and prediction; None where it is not known.
+    """
 
     target: str
     target_is_human: bool
+    scale: str | None
     seed: int
     replicates: int
     confidence: float
@@ -166,13 +193,13 @@ class Evaluation:
 
 
 def is_human(target_name: str) -> bool:
-    """True where people gave the scores; every other target is a metric's.
+    """True where people gave the scores, as they are or de-biased; all others are a metric's.
 
     Example:
-        >>> is_human("mos"), is_human("dnsmos.ovrl")
-        (True, False)
+        >>> is_human("mos"), is_human("debiased.mos"), is_human("dnsmos.ovrl")
+        (True, True, False)
     """
-    return target_name == "mos" or target_name.split(".", maxsplit=1)[0] == HUMAN
+    return target_name == "mos" or target_name.split(".", maxsplit=1)[0] in (HUMAN, DEBIASED)
 
 
 def _json(value: Any) -> JSON:

@@ -59,28 +59,30 @@ def utterance_scatter(rows: Sequence[Prediction], *, target: str) -> str:
 
 
 def system_scatter(rows: Sequence[SystemRow], *, target: str) -> str:
-    """Mean prediction against mean target, a point per system, with names beside."""
-    known = [row for row in rows if row.mean_true is not None and row.mean_pred is not None]
+    """Mean prediction against truth, a point per system with the truth's interval, and names."""
+    known = [row for row in rows if row.truth is not None and row.mean_pred is not None]
     named = sorted(known, key=lambda row: (-abs(row.bias or 0), row.system))[:MAX_NAMED]
     with drawing(5.6, 4.7 + 0.16 * math.ceil(min(len(known), MAX_NAMED) / 3)) as figure:
         axes = figure.add_subplot()
-        low, high = _diagonal(
-            axes, [v or 0 for row in known for v in (row.mean_true, row.mean_pred)]
-        )
+        low, high = _diagonal(axes, [v or 0 for row in known for v in (row.truth, row.mean_pred)])
         for number, row in enumerate(known):
-            axes.scatter([row.mean_true], [row.mean_pred], s=42, zorder=3, **_look(number))
+            if row.truth_low is not None:
+                axes.plot(
+                    [row.truth_low, row.truth_high], [row.mean_pred] * 2, color=LINE, linewidth=2
+                )
+            axes.scatter([row.truth], [row.mean_pred], s=42, zorder=3, **_look(number))
         named.sort(key=lambda row: (row.mean_pred or 0, row.system))
         heights = spread([row.mean_pred or 0 for row in named], low, high, 0.042 * (high - low))
         for row, height in zip(named, heights, strict=True):
-            start, end = (row.mean_true or 0, row.mean_pred or 0), (1.02, height)
+            start, end = (row.truth or 0, row.mean_pred or 0), (1.02, height)
             axes.annotate(
                 short(row.system), xy=start, xytext=end, textcoords=axes.get_yaxis_transform(),
                 va="center", fontsize=7.5, annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.7, "shrinkB": 4},
             )  # fmt: skip
-        axes.set(xlabel=f"mean target ({target})", ylabel="mean prediction", anchor="N")
-        alt = f"Mean prediction against mean target of {len(known)} systems: " + "; ".join(
-            f"{row.system} {row.mean_true:.2f}, {row.mean_pred:.2f}" for row in named
+        axes.set(xlabel=f"truth ({target})", ylabel="mean prediction", anchor="N")
+        alt = f"Mean prediction against truth of {len(known)} systems: " + "; ".join(
+            f"{row.system} {row.truth:.2f}, {row.mean_pred:.2f}" for row in named
         )
         return finish(figure, name="systems", alt=alt)
 

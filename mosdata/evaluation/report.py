@@ -32,10 +32,12 @@ from mosdata.evaluation.page import (
 )
 from mosdata.manifests.durable import write_text
 from mosdata.manifests.predictions import Prediction
+from mosdata.manifests.rows import DEBIASED
 
 REPORT_NAME: Final = "report.html"
 
 HUMAN_BADGE: Final = "scores by people"
+DEBIASED_BADGE: Final = "scores by people, less what each listener adds"
 METRIC_BADGE: Final = "metric pseudo-label, not human MOS"
 
 Sample = tuple[str, str, bytes]
@@ -124,12 +126,14 @@ def _parts(
 def _header(
     evaluation: Evaluation, facts: Mapping[str, object], parts: Sequence[tuple[str, str, Html]]
 ) -> Html:
-    kind, words = ("human", HUMAN_BADGE) if evaluation.target_is_human else ("metric", METRIC_BADGE)
+    kind, words = _badge(evaluation)
     title = [
         tag("h1", f"Judge of {evaluation.target}"),
         tag("span", words, class_=f"badge {kind}"),
     ]
-    listed = {"target": evaluation.target} | {name: str(fact) for name, fact in facts.items()}
+    listed = {"target": evaluation.target}
+    listed |= {"scale": evaluation.scale} if evaluation.scale else {}
+    listed |= {name: str(fact) for name, fact in facts.items()}
     if split := evaluation.headline:
         counts = split.counts
         listed["judged on"] = (
@@ -146,6 +150,14 @@ def _header(
             tag("nav", links, aria_label="Parts of this report"),
         ],
     )
+
+
+def _badge(evaluation: Evaluation) -> tuple[str, str]:
+    """Style and words for who gave the scores."""
+    if not evaluation.target_is_human:
+        return "metric", METRIC_BADGE
+    debiased = evaluation.target.startswith(f"{DEBIASED}.")
+    return "human", DEBIASED_BADGE if debiased else HUMAN_BADGE
 
 
 def _first_screen(evaluation: Evaluation) -> Html:
@@ -167,7 +179,13 @@ def _tiles(split: SplitEvaluation) -> list[Html]:
     chance = (f"always “{classes.majority_class}”", classes.chance_majority) if classes else None
     clips, systems = split.utterance, split.system
     return [
-        _tile("Utterance SRCC", clips.metrics["srcc"], _strongest(split, "srcc"), "clip"),
+        _tile(
+            "Utterance SRCC",
+            clips.metrics["srcc"],
+            _strongest(split, "srcc"),
+            "clip",
+            clips.ceiling.srcc,
+        ),
         _tile("Utterance MSE", clips.metrics["mse"], _strongest(split, "mse"), "clip"),
         _tile(
             "SRCC within systems",
@@ -175,7 +193,7 @@ def _tiles(split: SplitEvaluation) -> list[Html]:
             ("clips of a system not told apart", 0.0),
             "system",
         ),
-        _tile("System SRCC", systems.metrics["srcc"], None, "system"),
+        _tile("System SRCC", systems.metrics["srcc"], None, "system", systems.ceiling.srcc),
         _tile("System MSE", systems.metrics["mse"], None, "system"),
         _tile("Synthesizer accuracy", accuracy, chance, "clip"),
     ]
@@ -192,7 +210,13 @@ def _strongest(split: SplitEvaluation, metric: str) -> Rival | None:
     return best(known, key=lambda rival: rival[1]) if known else None
 
 
-def _tile(title: str, measure: Measure | None, rival: Rival | None, unit: str) -> Html:
+def _tile(
+    title: str,
+    measure: Measure | None,
+    rival: Rival | None,
+    unit: str,
+    ceiling: float | None = None,
+) -> Html:
     if measure is None or measure.value is None:
         reason = measure.reason if measure else "no clip has a true and a predicted class"
         body: list[Content] = [tag("p", f"Not available: {reason}.", class_="aside")]
@@ -203,9 +227,10 @@ def _tile(title: str, measure: Measure | None, rival: Rival | None, unit: str) -
             else f"no interval: {measure.reason}"
         )
         body = [
-            _range(measure, rival),
+            _range(measure, rival, ceiling),
             tag("p", [interval, f"; {counted(measure.n, unit)}"], class_="aside"),
             tag("p", _against(rival), class_="aside") if rival else "",
+            tag("p", _below(ceiling), class_="aside") if ceiling is not None else "",
         ]
     value = measured(Measure(value=measure.value, n=measure.n)) if measure else measured(None)
     return tag(
@@ -221,10 +246,15 @@ def _against(rival: Rival) -> Content:
             f": {words}"]  # fmt: skip
 
 
-def _range(measure: Measure, rival: Rival | None) -> Html:
-    """The interval as a bar, with the rival as a tick."""
+def _below(ceiling: float) -> Content:
+    return [tag("span", "|", class_="ceiling-key", aria_hidden="true"), " ", number(ceiling),
+            ": a perfect judge, the ratings being noisy"]  # fmt: skip
+
+
+def _range(measure: Measure, rival: Rival | None, ceiling: float | None) -> Html:
+    """The interval as a bar, with the rival and the ceiling as ticks."""
     assert measure.value is not None
-    marks = [measure.value, measure.low, measure.high, rival[1] if rival else None]
+    marks = [measure.value, measure.low, measure.high, rival[1] if rival else None, ceiling]
     known = [mark for mark in marks if mark is not None]
     # Correlations and shares end at 1; an error's scale ends a little beyond its largest mark.
     start, end = min(0.0, *known), max(known) * 1.08 if max(known) > 1 or rival is None else 1.0
@@ -240,5 +270,8 @@ def _range(measure: Measure, rival: Rival | None) -> Html:
     if rival:
         at = place(rival[1])
         parts.append(tag("line", x1=at, x2=at, y1="1", y2="15", class_="rival"))
+    if ceiling is not None:
+        at = place(ceiling)
+        parts.append(tag("line", x1=at, x2=at, y1="1", y2="15", class_="ceiling"))
     parts.append(tag("circle", cx=place(measure.value), cy="8", r="5", class_="dot"))
     return tag("svg", parts, class_="range", aria_hidden="true")

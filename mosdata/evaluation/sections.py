@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mosdata.evaluation import plots
 from mosdata.evaluation.baselines import COMPARED, Baseline, Verdict
-from mosdata.evaluation.findings import Cell, Evaluation, SplitEvaluation
+from mosdata.evaluation.findings import Cell, Evaluation, SplitEvaluation, SystemRow
 from mosdata.evaluation.gates import ExpertUse, most_information
 from mosdata.evaluation.intervals import CONFIDENCE
 from mosdata.evaluation.metrics import METRICS
 from mosdata.evaluation.page import (
+    MISSING,
     Content,
     audio,
     bullets,
@@ -39,6 +41,14 @@ METRIC_TITLES: Final = {
     "ccc": "CCC, concordance",
 }
 
+CEILING_TITLES: Final = {
+    "reliability": "Reliability of the truth",
+    "lcc": "Ceiling of LCC",
+    "normalised_lcc": "LCC over its ceiling",
+    "srcc": "Ceiling of SRCC",
+    "normalised_srcc": "SRCC over its ceiling",
+}
+
 OUTCOMES: Final = {
     "better": "better",
     "worse": "worse",
@@ -64,7 +74,7 @@ def scores(split: SplitEvaluation, rows: Sequence[Prediction], target: str) -> B
                     ),
                     figure(
                         plots.system_scatter(split.systems, target=target),
-                        "Systems: the mean of their clips, in the colours of the left figure.",
+                        f"Systems, in the colours of the left figure. Truth: {split.system.truth}.",
                     ),
                 ],
                 class_="pair",
@@ -96,7 +106,19 @@ def _levels(split: SplitEvaluation) -> Content:
         counted(split.system.n, "system"),
         f"within {counted(split.within_system.n, 'system')}",
     )
-    return table("Metrics with 95 % intervals", head, rows)
+    caption = f"Metrics with 95 % intervals. Truth of systems: {split.system.truth}"
+    return table(caption, head, [*rows, *_ceilings(split)])
+
+
+def _ceilings(split: SplitEvaluation) -> list[tuple[Content, ...]]:
+    """What noise in the truth leaves to be reached; no rows where nothing is known of it."""
+    sides = (split.utterance.ceiling, split.system.ceiling)
+    if all(side.lcc is None for side in sides):
+        return []
+    return [
+        (title, *(number(getattr(side, name)) for side in sides), "")
+        for name, title in CEILING_TITLES.items()
+    ]
 
 
 def baselines(split: SplitEvaluation) -> Body:
@@ -253,7 +275,8 @@ def systems(split: SplitEvaluation) -> Body:
         (
             row.system,
             str(row.n),
-            number(row.mean_true, digits=2),
+            _places(row),
+            [number(row.truth, digits=2), " ", spread(row.truth_low, row.truth_high, digits=2)],
             number(row.mean_pred, digits=2),
             number(row.bias, digits=2, sign=True),
             number(row.mse),
@@ -261,11 +284,32 @@ def systems(split: SplitEvaluation) -> Body:
             number(row.srcc),
             number(row.accuracy),
         )
-        for row in sorted(split.systems, key=lambda row: (-(row.mean_true or 0), row.system))
+        for row in sorted(split.systems, key=lambda row: (-_or_least(row.truth), row.system))
     ]
-    head = ("system", "clips", "mean target", "mean prediction", "bias", "MSE", "LCC within",
+    head = ("system", "clips", "place", "truth", "mean prediction", "bias", "MSE", "LCC within",
             "SRCC within", "recognised")  # fmt: skip
-    return [table("Systems; bias is mean prediction minus mean target", head, rows)]
+    pairs = split.system_pairs
+    about = (
+        f"Truth: {split.system.truth}, with its 95 % interval. It tells {pairs.told_apart} of "
+        f"{pairs.pairs} pairs of systems apart; a place is the range that it leaves open."
+    )
+    return [
+        tag("p", about),
+        table("Systems; bias is mean prediction minus truth", head, rows),
+    ]
+
+
+def _places(row: SystemRow) -> str:
+    """The places that the truth leaves open, such as 2 to 4."""
+    if row.rank_best is None or row.rank_worst is None:
+        return MISSING
+    if row.rank_best == row.rank_worst:
+        return str(row.rank_best)
+    return f"{row.rank_best} to {row.rank_worst}"
+
+
+def _or_least(value: float | None) -> float:
+    return -math.inf if value is None else value
 
 
 def training(history: Sequence[Mapping[str, Any]]) -> Body:
@@ -312,7 +356,11 @@ def reading(evaluation: Evaluation) -> Body:
     """Conventions, in short."""
     unit = f"{100 * CONFIDENCE:.0f} % intervals come from {evaluation.replicates} bootstrap draws"
     lines = [
-        "A system's value is the unweighted mean of its clips, and systems count the same.",
+        "A system's value is the unweighted mean of its clips, and systems count the same; where "
+        "its truth comes from an external table, the numbers say so.",
+        "A ceiling is what a judge that knew the true quality would score against ratings as "
+        "noisy as these. A judge whose interval reaches it is inside the noise; more than 1 of it "
+        "is luck.",
         f"{unit} of whole systems, since clips of one system resemble each other; of sentences "
         "for recognition, and where there are too few systems.",
         "Within systems: the correlation inside each system, averaged; what is left when knowing "

@@ -83,14 +83,18 @@ def key_paths(value, prefix=""):
 
 MEASURE = ["value", "low", "high", "n", "reason"]
 DIFFERENCE = ["value", "low", "high", "p_value", "reason"]
+CEILING = [
+    "reliability", "lcc", "srcc", "normalised_lcc", "normalised_srcc", "source", "reason",
+]  # fmt: skip
 GOLDEN_KEYS = {
-    "format", "version", "target", "target_is_human", "seed", "replicates", "confidence",
+    "format", "version", "target", "target_is_human", "scale", "seed", "replicates", "confidence",
     "headline_split", "notes",
     *(f"splits.*.counts.{key}" for key in
       ["clips", "with_truth", "scored", "classified", "systems", "sentences"]),
     "splits.*.verdict", "splits.*.notes",
     *(f"splits.*.{level}.{key}" for level in ["utterance", "system"]
-      for key in ["n", "resampled", "num_units", *(f"metrics.*.{m}" for m in MEASURE)]),
+      for key in ["n", "resampled", "num_units", "truth", *(f"metrics.*.{m}" for m in MEASURE),
+                  *(f"ceiling.{c}" for c in CEILING)]),
     *(f"splits.*.within_system.{key}" for key in
       ["n", "too_few_clips", "constant_truth", *(f"metrics.*.{m}" for m in MEASURE)]),
     *(f"splits.*.baselines[].{key}" for key in
@@ -110,7 +114,9 @@ GOLDEN_KEYS = {
        "mutual_information", *(f"{group}[].{key}" for group in ["per_class", "per_system"]
                                for key in ["name", "n", "mean_gate"])]),
     *(f"splits.*.systems[].{key}" for key in
-      ["system", "n", "mean_true", "mean_pred", "bias", "mse", "lcc", "srcc", "accuracy"]),
+      ["system", "n", "mean_true", "truth", "truth_low", "truth_high", "rank_best", "rank_worst",
+       "mean_pred", "bias", "mse", "lcc", "srcc", "accuracy"]),
+    "splits.*.system_pairs.pairs", "splits.*.system_pairs.told_apart",
 }  # fmt: skip
 
 
