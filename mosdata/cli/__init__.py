@@ -21,6 +21,8 @@ from mosdata.cli.evaluate import evaluate
 from mosdata.cli.label import label
 from mosdata.cli.publish import publish
 from mosdata.cli.score import score
+from mosdata.cli.splits import check as splits_check
+from mosdata.cli.splits import make as splits_make
 from mosdata.cli.train import train
 from mosdata.cli.verify import verify
 from mosdata.errors import MosdataError
@@ -55,7 +57,7 @@ def _stoppable(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-DATA, JUDGES, HOUSE = "Data", "Judges", "House"
+DATA, TRUTH, JUDGES, HOUSE = "Data", "Truth", "Judges", "House"
 
 for command, panel in (
     (build, DATA),
@@ -69,6 +71,16 @@ for command, panel in (
     (doctor, HOUSE),
 ):
     app.command(rich_help_panel=panel)(_stoppable(command))
+
+splits = typer.Typer(no_args_is_help=True)
+splits.command(name="make")(_stoppable(splits_make))
+splits.command(name="check")(_stoppable(splits_check))
+app.add_typer(
+    splits,
+    name="splits",
+    rich_help_panel=TRUTH,
+    help="Split by what clips share, and find what a split lets through.",
+)
 
 
 def _show_version(*, wanted: bool) -> None:

@@ -1,7 +1,8 @@
-"""Train, validation and test by sentence, so that no text is on both sides.
+"""Train, validation and test by shares, so that nobody ever moves.
 
-A split is a function of the sentence group's id alone: adding texts later moves nobody, and
-every voice, system and corrupted copy of a sentence follows it.
+The split of a group is a function of its name, the shares and the salt alone: adding groups later
+moves none, and everything that goes by the group's name follows it. Rules over several keys, folds
+and leave-one-out are in :mod:`mosdata.manifests.group_rules`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import unit_hash
 
 SPLITS: Final = ("train", "validation", "test")
+
+UNUSED: Final = "unused"
+"""Where a row goes that may be on no side: its keys disagree, or one of them is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +38,27 @@ class SplitRule:
             raise InvalidValue("split", given, "shares of 0 or more, with some for train")
 
     @classmethod
-    def parse(cls, text: str) -> SplitRule:
-        """Read ``"8:1:1"``.
+    def parse(cls, text: str, *, option: str = "--split") -> SplitRule:
+        """Read ``"8:1:1"``, or ``"85:15"`` for train and validation without a test.
+
+        Two shares are train and validation, as where the test is a corpus of its own: a set that
+        choices are made on is not a test.
+
+        Args:
+            text: two or three numbers with colons between them.
+            option: how the user gave it, for the message.
 
         Raises:
-            InvalidValue: not three numbers, one negative, or nothing for training.
+            InvalidValue: not two or three numbers, one negative, or nothing for training.
         """
         try:
-            train, validation, test = (float(part) for part in text.split(":"))
+            train, validation, *rest = (float(part) for part in text.split(":"))
+            (test,) = rest or [0.0]
         except ValueError as error:
             raise InvalidValue(
-                "--split", text, "three numbers, train:validation:test, such as 8:1:1"
+                option,
+                text,
+                "train:validation:test, such as 8:1:1, or train:validation, such as 85:15",
             ) from error
         return cls(shares=(train, validation, test))
 

@@ -8,6 +8,7 @@
       provenance.json         engines, revisions, licences, library versions
       data/<split>-*.parquet  clips, audio inside
       ratings/<set>/*.parquet scores; a set is one run of ``label`` or one ratings file
+      splits/<set>.parquet    other ways to deal out the clips, by ``splits make``
       quarantine/*.parquet    records that could not be made, each with its reason
     OUT.run/                  plan, receipts and progress of the run that made it; may be deleted
 
@@ -28,11 +29,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mosdata.errors import DamagedDataset, NothingFound
+from mosdata.errors import DamagedDataset, InvalidValue, NothingFound
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterance_from
+from mosdata.manifests.split_sets import follow_sources, set_splits, split_set_entry
 from mosdata.manifests.splits import SPLITS
 
 MANIFEST_NAME: Final = "mosdata.json"
@@ -42,6 +44,9 @@ ROW_GROUP_ROWS: Final = 128
 
 CONTENT_DIGEST_BYTES: Final = 32
 CONTENT_MODULUS: Final = 1 << (8 * CONTENT_DIGEST_BYTES)
+ADDED_LATER: Final = ("ratings", "split_sets")
+"""Parts of the manifest that ``dataset_id`` does not cover."""
+
 LABEL_COLUMNS: Final = ("synthesizer", "system", "text", "sentence", "parent_id")
 CONTENT_COLUMNS: Final = ("id", "pcm_sha256", *LABEL_COLUMNS, "mos", "mos_scale", "corruptions")
 """What ``content_sum`` looks at; the audio is in it by its own checksum."""
@@ -209,6 +214,44 @@ class Dataset:
             for values in _read_columns(path, tuple(RATINGS)).to_pylist():
                 yield Rating(**values)
 
+    def split_set(self, name: str) -> dict[str, str]:
+        """Split of every clip by a named split set; copies follow their sources.
+
+        Args:
+            name: ``NAME``, or ``NAME:FOLD`` where the set has folds: that fold is the test, the
+                next one validation, the rest train.
+
+        Returns:
+            train, validation, test or unused, by clip id, in file order.
+
+        Raises:
+            UnknownName, InvalidValue: no such set or fold; or its rows are ratings, so that one
+                clip is in several splits (:meth:`rating_split_set`).
+            DamagedDataset: its file cannot be read, or knows nothing of a clip.
+        """
+        entry, fold = split_set_entry(self.manifest, name)
+        if entry["rows"] != "clips":
+            raise InvalidValue(
+                "A split of clips",
+                name,
+                "a set whose keys are all about clips",
+                "This one deals out ratings, by rater.",
+            )
+        rows = _read_columns(self.folder / entry["files"][0]["path"])
+        clips = self.table(["id", "parent_id"])
+        splits = set_splits(entry, fold, rows)
+        found = follow_sources(clips, rows["clip_id"].combine_chunks(), splits, name=name)
+        return dict(zip(clips["id"].to_pylist(), found.to_pylist(), strict=True))
+
+    def rating_split_set(self, name: str) -> dict[tuple[str, str], str]:
+        """Split by (clip id, rater) of a set that deals out ratings; as :meth:`split_set`."""
+        entry, fold = split_set_entry(self.manifest, name)
+        if entry["rows"] != "ratings":
+            raise InvalidValue("A split of ratings", name, "a set that has rater among its keys")
+        rows = _read_columns(self.folder / entry["files"][0]["path"])
+        pairs = zip(rows["clip_id"].to_pylist(), rows["rater"].to_pylist(), strict=True)
+        return dict(zip(pairs, set_splits(entry, fold, rows).to_pylist(), strict=True))
+
 
 @contextlib.contextmanager
 def damage_named(path: Path) -> Iterator[None]:
@@ -226,9 +269,10 @@ def damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_columns(path: Path, columns: Sequence[str]) -> pa.Table:
+def _read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Some columns of a file, or all of them."""
     with damage_named(path):
-        return pq.read_table(path, columns=list(columns))
+        return pq.read_table(path, columns=None if columns is None else list(columns))
 
 
 def rows_of(
@@ -278,8 +322,8 @@ def file_entries(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every file that a manifest vouches for: path, rows, bytes and checksum."""
     yield from manifest["data"]
     yield from manifest.get("quarantine", [])
-    for ratings in manifest.get("ratings", []):
-        yield from ratings["files"]
+    for named in (*manifest.get("ratings", []), *manifest.get("split_sets", [])):
+        yield from named["files"]
 
 
 def _check_paths(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -293,11 +337,11 @@ def _check_paths(folder: Path, manifest: Mapping[str, Any]) -> None:
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Seal a dataset folder: compute ``dataset_id`` and write the manifest, last of all.
 
-    ``dataset_id`` covers the clips and the quarantine; ratings may be added later without
-    changing it, and carry their own checksums.
+    ``dataset_id`` covers the clips and the quarantine; ratings and split sets may be added later
+    without changing it, and carry their own checksums.
     """
     sealed = {name: value for name, value in manifest.items() if name != "dataset_id"}
-    covered = {name: value for name, value in sealed.items() if name != "ratings"}
+    covered = {name: value for name, value in sealed.items() if name not in ADDED_LATER}
     digest = hashlib.blake2b(canonical_json(covered).encode(), digest_size=20)
     sealed["dataset_id"] = digest.hexdigest()
     write_json(folder / MANIFEST_NAME, sealed)

@@ -96,7 +96,7 @@ def test_a_level_must_be_given(refused, built):
         ("--voices", "-1"),
         ("--seed", "-1"),
         ("--sample-rate", "11025"),
-        ("--split", "8:1"),
+        ("--split", "8"),
         ("--split", "0:1:1"),
         ("--language", "klingon"),
     ],

@@ -70,8 +70,15 @@ def test_a_salt_gives_another_split_of_the_same_shares():
     assert 250 < differing < 430  # 1 - (0.8² + 0.1² + 0.1²) = 34 %
 
 
+def test_two_shares_are_train_and_validation():
+    """A set that choices are made on is not a test."""
+    rule = SplitRule.parse("85:15")
+
+    assert {"train", "validation"} == {rule.split_of(root) for root in roots(200)}
+
+
 @pytest.mark.parametrize(
-    "text", ["", "8:1", "8:1:1:1", "a:b:c", "0:1:1", "-1:1:1", "8:-1:1", "nan:1:1", "inf:1:1"]
+    "text", ["", "8", "8:x", "8:1:1:1", "a:b:c", "0:1:1", "-1:1:1", "8:-1:1", "nan:1:1", "inf:1:1"]
 )
 def test_shares_that_mean_nothing_are_refused(text):
     """The message names the option or the shares; nothing is split in silence."""
