@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from mosdata.manifests.ids import JSON
 from mosdata.raters.estimate import Estimate
-from mosdata.raters.panel import Floats, Ints, Panel
+from mosdata.raters.counting import Floats, Ints
+from mosdata.raters.panel import Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+import numpy as np
 
 from mosdata.manifests.ids import JSON
-from mosdata.raters.panel import Ints, Panel
+from mosdata.raters.cells import Cells, cells, num_repeated_pairs
+from mosdata.raters.counting import Ints, counts
+from mosdata.raters.panel import Panel
+
+Name = Literal["crossed", "incomplete", "nested", "unknown"]
+
+RECOMMENDATIONS: Final = {
+    "crossed": "Model the listening test rather than the raters: everybody rated everything, so "
+    "offsets of raters cancel in every mean and ranking.",
+    "incomplete": "Model the raters: clips were rated by different people, so their offsets are "
+    "in the means. De-bias the ratings, or give the model an embedding for each rater.",
+    "nested": "Offsets of raters cannot be told from the quality of their clips: no two of them "
+    "share a clip. Model the listening test, and let raters share clips next time.",
+    "unknown": "Nothing can be said of raters, since none is named. Keep the listening test as a "
+    "column, and names of raters next time.",
+}
+"""What to model, by the name of the design."""
+
+PARTS: Final = " Offsets compare only within each of the {} parts that share no clip."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +36,15 @@ class Spread:
     min: int
     median: float
     max: int
+
+    @classmethod
+    def of(cls, numbers: Ints) -> Spread:
+        """The spread of at least one count."""
+        return cls(min=int(numbers.min()), median=float(np.median(numbers)), max=int(numbers.max()))
+
+    def to_json(self) -> dict[str, JSON]:
+        """Keys min, median and max."""
+        return {"min": self.min, "median": self.median, "max": self.max}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +65,7 @@ class Design:
         recommendation: what to model, in words.
     """
 
-    name: Literal["crossed", "incomplete", "nested", "unknown"]
+    name: Name
     filled: float | None
     votes_per_clip: Spread
     ratings_per_rater: Spread | None
@@ -48,14 +77,88 @@ class Design:
 
     def to_json(self) -> dict[str, JSON]:
         """Every field by its name; a spread has the keys min, median and max."""
-        raise NotImplementedError
+        ratings = self.ratings_per_rater
+        return {
+            "name": self.name,
+            "filled": self.filled,
+            "votes_per_clip": self.votes_per_clip.to_json(),
+            "ratings_per_rater": None if ratings is None else ratings.to_json(),
+            "num_components": self.num_components,
+            "largest_component_share": self.largest_component_share,
+            "num_tests": self.num_tests,
+            "num_repeated_pairs": self.num_repeated_pairs,
+            "recommendation": self.recommendation,
+        }
 
 
-def design(panel: Panel) -> Design:
-    """The shape of a panel."""
-    raise NotImplementedError
+def design(panel: Panel, *, pairs: Cells | None = None, component_R: Ints | None = None) -> Design:
+    """The shape of a panel.
+
+    Args:
+        panel: the ratings.
+        pairs: ``cells(panel)``, where they are known already.
+        component_R: ``component_of_raters(panel)``, where it is known already.
+    """
+    found = cells(panel) if pairs is None else pairs
+    parts_R = component_of_raters(panel) if component_R is None else component_R
+    raters = panel.num_raters
+    name, filled = _shape(panel, found)
+    parts = int(parts_R.max(initial=-1)) + 1
+    mixed = PARTS.format(parts) if parts > 1 and name == "incomplete" else ""
+    per_rater = counts(panel.rater_N[panel.rater_N >= 0], raters)
+    return Design(
+        name=name,
+        filled=filled,
+        votes_per_clip=Spread.of(panel.clips.votes_C),
+        ratings_per_rater=Spread.of(per_rater) if raters else None,
+        num_components=parts,
+        largest_component_share=float(np.bincount(parts_R).max() / raters) if raters else None,
+        num_tests=len(panel.test_names),
+        num_repeated_pairs=num_repeated_pairs(panel, found),
+        recommendation=RECOMMENDATIONS[name] + mixed,
+    )
 
 
 def component_of_raters(panel: Panel) -> Ints:
-    """The connected part of each rater, numbered from 0; shape ``(R,)``."""
-    raise NotImplementedError
+    """The connected part of each named rater, numbered from 0 by its first rater; shape ``(R,)``.
+
+    Two raters are connected where they share a clip, or where a chain of others does.
+    """
+    named_N = panel.rater_N >= 0
+    rater_N, clip_N = panel.rater_N[named_N], panel.clip_N[named_N]
+    if not rater_N.size:
+        return np.zeros(panel.num_raters, np.intp)
+    root_V = _roots(rater_N, clip_N + panel.num_raters, panel.num_raters + panel.num_clips)
+    _, part_R = np.unique(root_V[: panel.num_raters], return_inverse=True)
+    return part_R.astype(np.intp)
+
+
+def _roots(first_N: Ints, second_N: Ints, size: int) -> Ints:
+    """The smallest vertex that each vertex is connected to, by hooking roots and jumping.
+
+    The rounds of Shiloach and Vishkin (1982): each root hangs itself under the smallest root next
+    to it, then paths are halved until all are flat. Few rounds, whatever the graph.
+    """
+    root_V = np.arange(size)
+    while True:
+        first, second = root_V[first_N], root_V[second_N]
+        apart_N = first != second
+        if not apart_N.any():
+            return root_V
+        first_N, second_N = first_N[apart_N], second_N[apart_N]
+        first, second = first[apart_N], second[apart_N]
+        np.minimum.at(root_V, np.maximum(first, second), np.minimum(first, second))
+        while (jumped_V := root_V[root_V]).tobytes() != root_V.tobytes():
+            root_V = jumped_V
+
+
+def _shape(panel: Panel, pairs: Cells) -> tuple[Name, float | None]:
+    if not panel.num_raters:
+        return "unknown", None
+    rated_C = counts(pairs.clip_K, panel.num_clips)
+    num_clips = int(np.count_nonzero(rated_C))
+    num_raters = int(np.count_nonzero(counts(pairs.rater_K, panel.num_raters)))
+    filled = pairs.num_cells / (num_clips * num_raters)
+    if pairs.num_cells == num_clips * num_raters and num_raters > 1:
+        return "crossed", filled
+    return ("nested" if rated_C.max() == 1 else "incomplete"), filled

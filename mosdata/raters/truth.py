@@ -8,7 +8,8 @@ from typing import Literal
 
 from mosdata.manifests.ids import JSON
 from mosdata.raters.estimate import Estimate
-from mosdata.raters.panel import Floats, Ints, Panel
+from mosdata.raters.counting import Floats, Ints
+from mosdata.raters.panel import Panel
 
 Definition = Literal["mean of clip means", "mean of ratings", "table"]
 

@@ -1,0 +1,88 @@
+"""Names as codes: the Arrow side of a panel, without a Python loop over rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Ints = NDArray[np.intp]
+
+UNKNOWN_CODE: Final = -1
+"""Code of a rater, test or system that has no name."""
+
+
+def codes_of(table: pa.Table, name: str) -> tuple[Ints, pa.Array]:
+    """Codes of a column of names and the names that occur; -1 for null and the empty name."""
+    column = column_of(table, name)
+    if column is None or column.null_count == len(column):
+        return np.full(table.num_rows, UNKNOWN_CODE, np.intp), pa.array([], pa.string())
+    return encode(column)
+
+
+def encode(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
+    """Codes of names and the names that occur, each once; -1 for null and the empty name.
+
+    Example:
+        >>> codes, names = encode(pa.array(["b", None, "a", "b", ""]))
+        >>> codes.tolist(), names.to_pylist()
+        ([0, -1, 1, 0, -1], ['b', 'a'])
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(array.type):
+        array = array.cast(pa.string()).dictionary_encode()
+    names = array.dictionary.cast(pa.string())
+    indices = array.indices.fill_null(UNKNOWN_CODE) if array.null_count else array.indices
+    codes: Ints = indices.to_numpy(zero_copy_only=False).astype(np.intp)
+    occurs = np.bincount(codes + 1, minlength=len(names) + 1)[1:] > 0
+    occurs &= ~numpy_of(pc.fill_null(pc.equal(names, ""), True))
+    if occurs.all():
+        return codes, names
+    renamed = np.full(len(names) + 1, UNKNOWN_CODE, np.intp)
+    renamed[:-1][occurs] = np.arange(np.count_nonzero(occurs))
+    return renamed[codes], names.filter(pa.array(occurs))
+
+
+def sorted_codes_of(table: pa.Table, name: str) -> tuple[Ints, pa.Array]:
+    """As :func:`codes_of`, names in order: a draw for each of them is then their own."""
+    codes, names = codes_of(table, name)
+    if not len(names):
+        return codes, names
+    order = numpy_of(pc.sort_indices(names))
+    place = np.full(len(names) + 1, UNKNOWN_CODE, np.intp)
+    place[order] = np.arange(len(names))
+    return place[codes], names.take(pa.array(order))
+
+
+def systems_of(
+    clip_names: pa.Array, systems: Mapping[str, str] | pa.Table | None
+) -> tuple[Ints, pa.Array]:
+    """Code of the system of each clip, and the systems' names, sorted."""
+    if systems is None:
+        return np.full(len(clip_names), UNKNOWN_CODE, np.intp), pa.array([], pa.string())
+    if isinstance(systems, pa.Table):
+        key = "name" if "name" in systems.column_names else "id"
+        clips, names = systems[key], systems["system"]
+    else:
+        clips = pa.array(systems.keys(), pa.string())
+        names = pa.array(systems.values(), pa.string())
+    if isinstance(clips, pa.ChunkedArray):
+        clips = clips.combine_chunks()
+    place = pc.index_in(clip_names, value_set=clips.cast(pa.string()))
+    return sorted_codes_of(pa.table({"system": names.take(place)}), "system")
+
+
+def column_of(table: pa.Table, name: str) -> pa.ChunkedArray | None:
+    """A column; None where the table has none of that name."""
+    return table[name] if name in table.column_names else None
+
+
+def numpy_of(array: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    """An Arrow array as numpy, copied only where it must be."""
+    options = {} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False}
+    values: NDArray[Any] = array.to_numpy(**options)
+    return values
