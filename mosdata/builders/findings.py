@@ -66,6 +66,20 @@ def with_sound_findings(provenance: dict[str, JSON], dataset: Dataset) -> dict[s
     return {**provenance, "findings": [*known, *findings_json(sound_findings(dataset))]}
 
 
+def findings_section(provenance: Mapping[str, Any]) -> str:
+    """Part of the card of an imported dataset; nothing where nothing was odd."""
+    rows = [_row(found) for found in findings_of(provenance)]
+    if not rows:
+        return ""
+    note = "What was odd when the corpus was imported; `provenance.json` has examples."
+    return "\n".join(["## Findings", "", note, "", "| code | what |", "| --- | --- |", *rows, ""])
+
+
+def _row(found: Finding) -> str:
+    message = found.message.replace("|", "\\|")
+    return f"| `{found.code}` | {message} |"
+
+
 def findings_of(provenance: Mapping[str, Any]) -> list[Finding]:
     """The findings that a dataset was imported with; none for what was made otherwise."""
     return [

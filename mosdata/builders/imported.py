@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mosdata.builders.audio_folder import AudioFolder
-from mosdata.builders.card import TERMS_STRICTEST_FIRST
 from mosdata.builders.commit import RatingSet
 from mosdata.builders.findings import findings_json, named
+from mosdata.builders.licences import TERMS_STRICTEST_FIRST
 from mosdata.builders.rated_clips import RatedClip, rated_clips, unrated_clip
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.corpora.sound import take_in

@@ -19,8 +19,8 @@ from mosdata.manifests.rows import HUMAN, UNKNOWN
 UNDETERMINED: Final = "und"
 """BCP 47 for a language that nobody names."""
 
-OVERALL: Final = "mos"
-"""The dimension that a row's ``mos`` is about."""
+OVERALL: Final = ("ovrl", "mos")
+"""Dimensions that a row's ``mos`` may be about; the last one that was judged counts."""
 
 MAX_SHOWN: Final = 5
 
@@ -169,27 +169,37 @@ def _origin(name: str, parents: Mapping[str, str]) -> str:
 def overall_scores(ratings: pa.Table) -> tuple[dict[str, _Overall], list[Finding]]:
     """Mean, deviation (n - 1) and count of each clip's single scores of overall quality.
 
-    A clip that has published means only keeps the one that it has. Scores of one clip on several
+    A clip with one published mean and no single scores has that. Scores of one clip on several
     scales have no mean.
     """
-    single: dict[str, list[float]] = {}
-    means: dict[str, list[_Overall]] = {}
-    scales: dict[str, set[str]] = {}
-    for row in ratings.to_pylist():
-        if row["kind"] != HUMAN or row["dimension"] != OVERALL:
-            continue
-        name, value, votes = row["clip_id"], row["value"], row["votes"]
-        scales.setdefault(name, set()).add(row["scale"])
-        if votes is None:
-            single.setdefault(name, []).append(value)
-        else:
-            mean = _Overall(mos=value, mos_std=row["std"], mos_votes=votes, mos_scale=row["scale"])
-            means.setdefault(name, []).append(mean)
-    found = {name: rows[0] for name, rows in means.items() if len(rows) == 1}
-    found |= {name: _mean(values, min(scales[name])) for name, values in single.items()}
-    mixed = [name for name, given in scales.items() if len(given) > 1]
-    findings = named("mixed_scales", mixed, "clips are scored on several scales; no mean is made.")
-    return {name: score for name, score in found.items() if len(scales[name]) == 1}, findings
+    found: dict[str, _Overall] = {}
+    mixed: list[str] = []
+    people = [row for row in ratings.to_pylist() if row["kind"] == HUMAN]
+    for dimension in OVERALL:
+        by_clip: dict[str, list[dict[str, Any]]] = {}
+        for row in people:
+            if row["dimension"] == dimension:
+                by_clip.setdefault(row["clip_id"], []).append(row)
+        for name, rows in by_clip.items():
+            if len({row["scale"] for row in rows}) > 1:
+                mixed.append(name)
+            elif (score := _overall(rows)) is not None:
+                found[name] = score
+    what = "clips are scored on several scales; no mean is made of that."
+    return found, named("mixed_scales", mixed, what)
+
+
+def _overall(rows: Sequence[Mapping[str, Any]]) -> _Overall | None:
+    """Of single scores their mean, else the published one where there is just one."""
+    single = [row["value"] for row in rows if row["votes"] is None]
+    if single:
+        return _mean(single, rows[0]["scale"])
+    if len(rows) > 1:
+        return None
+    (row,) = rows
+    return _Overall(
+        mos=row["value"], mos_std=row["std"], mos_votes=row["votes"], mos_scale=row["scale"]
+    )
 
 
 def _mean(values: Sequence[float], scale: str) -> _Overall:

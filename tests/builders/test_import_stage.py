@@ -100,10 +100,7 @@ def test_clips_keep_their_own_rate(run, tmp_path, folder):
     for i, name in enumerate(NAMES):
         row = rows_of(out)[name]
         clip = decode_audio(folder / f"{name}.wav")
-        assert (RATES[i % 3], clip.sample_rate_hz) == (
-            row.sample_rate_hz,
-            row.sample_rate_source_hz,
-        )
+        assert (RATES[i % 3],) * 2 == (row.sample_rate_hz, row.sample_rate_source_hz)
         np.testing.assert_array_equal(clip.samples, row.clip().samples)
         assert ("WAV/PCM_16", 1) == (row.encoding_source, row.num_channels_source)
     dataset = open_dataset(out)
