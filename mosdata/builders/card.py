@@ -15,6 +15,7 @@ from typing import Any, Final
 from mosdata.builders import card_sections as sections
 from mosdata.builders.card_facts import CardFacts
 from mosdata.builders.card_sections import RATINGS_SPLIT, yaml_list
+from mosdata.builders.findings import findings_section
 from mosdata.builders.licences import strictest_terms
 from mosdata.manifests.durable import write_text
 from mosdata.manifests.ids import JSON
@@ -74,8 +75,10 @@ def card_text(
         sections.systems_section(facts, provenance),
         sections.corruptions_section(facts),
         sections.splits_section(dataset, facts),
+        findings_section(provenance),
         sections.ratings_section(facts),
         sections.quarantine_section(facts),
+        findings_section(provenance),
         sections.licence_section(facts),
         sections.limits_section(dataset, facts),
         sections.misuse_section(facts),
@@ -103,6 +106,8 @@ def merged(before: str | None, front: Sequence[str], text: str) -> str:
     old_front, old_text = _split_front(before or "")
     above, below = _outside(old_front, FRONT_MARKS)
     mine = {match[1] for line in (*above, *below) if (match := re.match(r"([A-Za-z_]+):", line))}
+    if "license" in mine:
+        mine |= {"license_name", "license_link"}
     ours = _without_keys(front, mine)
     head = ["---", *above, FRONT_MARKS[0], *ours, FRONT_MARKS[1], *below, "---"]
     before_text, after_text = _outside(old_text, TEXT_MARKS)
@@ -141,8 +146,9 @@ def _without_keys(front: Sequence[str], keys: set[str]) -> list[str]:
 
 
 def _front_matter(dataset: Dataset, facts: CardFacts) -> list[str]:
-    lines = yaml_list("language", facts.languages)
-    lines += [f"{key}: {value}" for key, value in facts.licence.front_matter.items()]
+    # The hub knows languages, not their regions: "en", not "en-us".
+    lines = yaml_list("language", sorted({tag.split("-")[0] for tag in facts.languages}))
+    lines += [f"{key}: {json.dumps(value)}" for key, value in facts.licence.front_matter.items()]
     lines += [f"pretty_name: {json.dumps(f'Speech quality {dataset.dataset_id[:8]}')}"]
     lines += yaml_list("task_categories", ["audio-classification", "text-to-speech"])
     lines += yaml_list("tags", ["speech-quality-assessment", "mos", "synthetic-speech", "mosdata"])
