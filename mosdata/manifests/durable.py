@@ -1,4 +1,7 @@
-"""Files that are whole or absent: write beside, sync, then rename or link into place."""
+"""Files that are whole or absent: write beside, sync, then rename or link into place.
+
+An object store writes whole by itself; the first writer wins there through a conditional put.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import filesystem_of, is_remote, key_of
 
 
 def sync_file(path: Path) -> None:
     """Push a finished file to the disk."""
+    if is_remote(path):
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -35,6 +42,9 @@ def beside(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file as a whole, replacing what was there."""
+    if is_remote(path):
+        filesystem_of(path).pipe_file(key_of(path), text.encode())
+        return
     with _written_beside(path, text) as partial:
         partial.replace(path)
 
@@ -50,11 +60,30 @@ def create_text(path: Path, text: str) -> bool:
     Returns:
         True where this call made the file, False where another writer was first.
     """
+    if is_remote(path):
+        return _put_first(path, text.encode())
     with _written_beside(path, text) as partial:
         try:
             os.link(partial, path)
         except FileExistsError:
             return False
+    return True
+
+
+def _put_first(path: Path, data: bytes) -> bool:
+    """A put that fails where there is something already.
+
+    Raises:
+        InvalidValue: a store that cannot do that; two workers could overwrite one another there.
+    """
+    try:
+        filesystem_of(path).pipe_file(key_of(path), data, mode="create")
+    except FileExistsError:
+        return False
+    except (NotImplementedError, TypeError) as error:
+        raise InvalidValue(
+            "The folder", path, "a local folder, or a store with conditional writes, such as S3"
+        ) from error
     return True
 
 
