@@ -1,14 +1,19 @@
 """The plan: every record that will be made, cut into shards, named by content.
 
-A plan is pure: same inputs, same ``plan_id``, same shards, whoever runs them. It is written as
-``plan.parquet`` (one row group per shard, so a worker reads only its own) and then ``plan.json``,
-whose existence means that the plan is whole.
+A plan is pure: same inputs, same ``plan_id``, same shards, whoever runs them. Its records are
+written as ``plan.arrow`` (Arrow IPC, one batch per shard, so a worker reads only its own) and
+then its shards as ``plan.json``, whose existence means that the plan is whole. The records are
+walked once: what names the plan and what writes it is one pass. Memory holds the records of one
+shard, and a line for each shard.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby, islice
@@ -16,15 +21,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mosdata.builders.stage import Record, Stage, StageSpec, spec_from_json
 from mosdata.errors import DamagedDataset, UsageError
-from mosdata.manifests.durable import sync_file, write_json
+from mosdata.manifests.durable import sync_file, write_text
 from mosdata.manifests.ids import canonical_json
 
 PLAN_VERSION: Final = 1
+"""Part of every plan's name."""
+
+LAYOUT_VERSION: Final = 2
+"""How the files of a plan are laid out; 1 was ``plan.parquet``."""
+
+NAMED_AT_ONCE: Final = 1_000
+
 PLAN_NAME: Final = "plan.json"
+RECORDS_NAME: Final = "plan.arrow"
 RECORDS_SCHEMA: Final = pa.schema(
     [("id", pa.string()), ("split", pa.string()), ("group", pa.string()), ("payload", pa.string())]
 )
@@ -55,54 +67,86 @@ class Plan:
         return sum(shard.num_records for shard in self.shards)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A plan whose records are written, and which has no folder yet."""
+
+    plan: Plan
+    records: Path
+
+    def place(self, folder: Path) -> Plan:
+        """Move the plan into a run folder, where it is read from; once."""
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / RECORDS_NAME
+        shutil.move(self.records, target)
+        sync_file(target)
+        save_plan(folder, self.plan)
+        return self.plan
+
+
 def plan_id_of(stage: Stage) -> str:
     """The name of a stage's plan, without writing it; does not depend on how it is cut."""
     digest = _PlanDigest(stage.spec)
-    for record in stage.records():
-        digest.add([record])
+    records = stage.records()
+    while batch := [_text(record) for record in islice(records, NAMED_AT_ONCE)]:
+        digest.add(batch)
     return digest.plan_id()
 
 
+@contextlib.contextmanager
+def draft_plan(
+    stage: Stage, *, records_per_shard: int, folder: Path | None = None
+) -> Iterator[Draft]:
+    """Name and write a plan in one pass, before it is known where it goes.
+
+    Args:
+        stage: what to make.
+        records_per_shard: the most that a shard holds.
+        folder: where to write; the system's folder for temporary files where it is not given.
+            What is not placed is gone after the block.
+
+    Raises:
+        UsageError: the stage plans nothing.
+    """
+    with tempfile.TemporaryDirectory(prefix=".plan-", dir=folder) as place:
+        records = Path(place) / RECORDS_NAME
+        digest = _PlanDigest(stage.spec)
+        shards = tuple(_written(records, stage.records(), records_per_shard, digest))
+        if not shards:
+            raise UsageError("The plan is empty: there is nothing to make.")
+        plan = Plan(plan_id=digest.plan_id(), spec=stage.spec, shards=shards)
+        yield Draft(plan=plan, records=records)
+
+
 def write_plan(folder: Path, stage: Stage, *, records_per_shard: int) -> Plan:
-    """Write the plan of a stage; memory holds one shard's records at a time.
+    """Write the plan of a stage into a run folder.
 
     Raises:
         UsageError: the stage plans nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    digest = _PlanDigest(stage.spec)
-    shards: list[Shard] = []
-    path = folder / "plan.parquet"
-    with pq.ParquetWriter(path, RECORDS_SCHEMA, compression="zstd") as writer:
-        for shard, records in _cut(stage.records(), records_per_shard, digest):
-            shards.append(shard)
-            writer.write_table(_records_table(records), row_group_size=len(records))
-    if not shards:
-        raise UsageError("The plan is empty: there is nothing to make.")
-    sync_file(path)
-    plan = Plan(plan_id=digest.plan_id(), spec=stage.spec, shards=tuple(shards))
-    save_plan(folder, plan)
-    return plan
+    with draft_plan(stage, records_per_shard=records_per_shard, folder=folder) as draft:
+        return draft.place(folder)
 
 
 def save_plan(folder: Path, plan: Plan) -> None:
-    """Write ``plan.json``; the records are in ``plan.parquet`` already."""
-    write_json(
-        folder / PLAN_NAME,
-        {
-            "plan_version": PLAN_VERSION,
-            "plan_id": plan.plan_id,
-            "spec": asdict(plan.spec),
-            "shards": [[s.key, s.split, s.group, s.num_records] for s in plan.shards],
-        },
-    )
+    """Write ``plan.json``; the records are in ``plan.arrow`` already."""
+    values = {
+        "plan_version": PLAN_VERSION,
+        "layout_version": LAYOUT_VERSION,
+        "plan_id": plan.plan_id,
+        "spec": asdict(plan.spec),
+        "shards": [[s.key, s.split, s.group, s.num_records] for s in plan.shards],
+    }
+    # On one line: with an indent, JSON of a hundred thousand shards takes seconds.
+    write_text(folder / PLAN_NAME, json.dumps(values, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_plan(folder: Path) -> Plan | None:
     """The plan of a run folder; None where none was finished.
 
     Raises:
-        DamagedDataset: ``plan.json`` is not ours.
+        DamagedDataset: ``plan.json`` is not ours, or another version of mosdata wrote it.
     """
     path = folder / PLAN_NAME
     if not path.is_file():
@@ -114,15 +158,39 @@ def read_plan(folder: Path) -> Plan | None:
             for i, (key, split, group, count) in enumerate(values["shards"])
         )
         spec = spec_from_json(values["spec"])
-        return Plan(plan_id=values["plan_id"], spec=spec, shards=shards)
-    except (KeyError, TypeError, ValueError) as error:
+        plan = Plan(plan_id=values["plan_id"], spec=spec, shards=shards)
+        layout = values.get("layout_version")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedDataset(f"{path} cannot be read as a plan: {error}") from error
+    if layout != LAYOUT_VERSION:
+        raise DamagedDataset(
+            f"{path} was written by another version of mosdata (layout {layout}; this one reads "
+            f"{LAYOUT_VERSION}). Finish the run with that version, or remove {folder}."
+        )
+    return plan
 
 
 def read_records(folder: Path, index: int) -> list[Record]:
-    """The records of one shard."""
-    table = pq.ParquetFile(folder / "plan.parquet").read_row_group(index)
-    return [Record(**{**row, "payload": json.loads(row["payload"])}) for row in table.to_pylist()]
+    """The records of one shard; the others are not read."""
+    with pa.memory_map(str(folder / RECORDS_NAME)) as source:
+        batch = pa.ipc.open_file(source).get_batch(index)
+        columns = [column.to_pylist() for column in batch.columns]
+    return [
+        Record(id=record_id, split=split, group=group, payload=json.loads(payload))
+        for record_id, split, group, payload in zip(*columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A record with its payload as text: what is hashed is what is written."""
+
+    record: Record
+    payload: str
+
+
+def _text(record: Record) -> _Text:
+    return _Text(record, canonical_json(record.payload))
 
 
 class _PlanDigest:
@@ -135,37 +203,41 @@ class _PlanDigest:
         self._identity = hashlib.blake2b(identity.encode(), digest_size=20)
         self._plan = self._identity.copy()
 
-    def add(self, records: Iterable[Record]) -> str:
+    def add(self, batch: Iterable[_Text]) -> str:
         """Take some records in; returns the key of a shard that holds just these."""
         shard = self._identity.copy()
-        for record in records:
-            text = f"{record.id}\x00{record.split}\x00{canonical_json(record.payload)}\x00".encode()
-            shard.update(text)
-            self._plan.update(text)
+        text = "".join(f"{t.record.id}\0{t.record.split}\0{t.payload}\0" for t in batch).encode()
+        shard.update(text)
+        self._plan.update(text)
         return shard.hexdigest()
 
     def plan_id(self) -> str:
         return self._plan.hexdigest()
 
 
-def _cut(
-    records: Iterable[Record], records_per_shard: int, digest: _PlanDigest
-) -> Iterator[tuple[Shard, list[Record]]]:
-    """Shards of one split and group each, never longer than asked."""
-    index = 0
-    for (split, group), run in groupby(records, key=lambda record: (record.split, record.group)):
-        while batch := list(islice(run, records_per_shard)):
-            key = digest.add(batch)
-            yield (
-                Shard(index=index, key=key, split=split, group=group, num_records=len(batch)),
-                batch,
-            )
-            index += 1
+def _written(
+    path: Path, records: Iterable[Record], records_per_shard: int, digest: _PlanDigest
+) -> Iterator[Shard]:
+    """Shards of one split and group each, never longer than asked, as they are written."""
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(str(path), RECORDS_SCHEMA, options=options) as writer:
+        index = 0
+        runs = groupby(records, key=lambda record: (record.split, record.group))
+        for (split, group), run in runs:
+            while batch := [_text(record) for record in islice(run, records_per_shard)]:
+                writer.write_batch(_batch(batch, split, group))
+                key = digest.add(batch)
+                yield Shard(index=index, key=key, split=split, group=group, num_records=len(batch))
+                index += 1
 
 
-def _records_table(records: list[Record]) -> pa.Table:
-    rows = [
-        {**asdict(record), "payload": json.dumps(record.payload, ensure_ascii=False)}
-        for record in records
+def _batch(batch: list[_Text], split: str, group: str) -> pa.RecordBatch:
+    columns = [
+        [text.record.id for text in batch],
+        [split] * len(batch),
+        [group] * len(batch),
+        [text.payload for text in batch],
     ]
-    return pa.Table.from_pylist(rows, RECORDS_SCHEMA)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, pa.string()) for column in columns], schema=RECORDS_SCHEMA
+    )

@@ -13,13 +13,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from mosdata.builders.commit import RatingSet, commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution
 from mosdata.builders.finish import Progress, finish_shards, refuse_all_rejected, resume
-from mosdata.builders.plan import Plan, plan_id_of, read_plan, save_plan, write_plan
+from mosdata.builders.plan import (
+    PLAN_NAME,
+    RECORDS_NAME,
+    Draft,
+    Plan,
+    plan_id_of,
+    read_plan,
+    save_plan,
+    write_plan,
+)
 from mosdata.builders.receipts import Receipt
 from mosdata.builders.shard import FULL_DISK, full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
@@ -28,7 +38,7 @@ from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
 SPACE_MARGIN: Final = 1.2
-RUN_FILES: Final = {"plan.json", "plan.parquet", "receipts", "attempts", "wip", "logs", "lock"}
+RUN_FILES: Final = {PLAN_NAME, RECORDS_NAME, "receipts", "attempts", "wip", "logs", "lock"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,7 @@ def run_stage(
     parent: Dataset | None = None,
     keeps_parent: bool = False,
     ratings: RatingSet | None = None,
-    plan_id: str | None = None,
+    draft: Draft | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Make a dataset, or finish making it.
@@ -73,8 +83,9 @@ def run_stage(
         parent: the dataset that this one is made from, if any.
         keeps_parent: whether the parent's clips are in this one too; their ratings come along.
         ratings: scores of the clips, put into place with them.
-        plan_id: what ``plan_id_of(stage)`` gives, where the caller knows it already.
-        on_progress: called after every shard.
+        draft: the stage's plan, where the caller needed its name beforehand; else the records
+            are walked here, once.
+        on_progress: called after every shard, and now and then within long ones.
 
     Raises:
         OutputConflict: ``out`` holds something else, or another process is at it.
@@ -82,7 +93,7 @@ def run_stage(
         BuildFailed: workers keep dying, or every record was rejected.
     """
     started = time.monotonic()
-    plan_id = plan_id or plan_id_of(stage)
+    plan_id = _lazily_named(stage, draft)
     if (complete := _complete(stage, out, plan_id)) is not None:
         return complete
     run = run_folder(out)
@@ -90,7 +101,7 @@ def run_stage(
     with full_disk_explained(run), run_lock(run):
         if (complete := _complete(stage, out, plan_id)) is not None:  # another was faster
             return complete
-        plan = open_plan(run, stage, records_per_shard, plan_id)
+        plan = open_plan(run, stage, records_per_shard, plan_id, draft)
         check_space(out.parent, stage.estimate().num_bytes)
         resumed = resume(run, plan)
         receipts = finish_shards(
@@ -120,7 +131,7 @@ def run_ratings(
 ) -> Outcome:
     """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
     started = time.monotonic()
-    plan_id = plan_id_of(stage)
+    plan_id = _lazily_named(stage)
     if (complete := _rated(stage, out, name, plan_id)) is not None:
         return complete
     run = run_folder(out) / f"ratings-{name}"
@@ -156,7 +167,15 @@ def outcome_of(
     )
 
 
-def _complete(stage: Stage, out: Path, plan_id: str) -> Outcome | None:
+def _lazily_named(stage: Stage, draft: Draft | None = None) -> Callable[[], str]:
+    """The name of the plan, for comparing with what is there; a fresh plan need not be asked.
+
+    Asking walks the records where there is no draft, once.
+    """
+    return cache(lambda: draft.plan.plan_id if draft else plan_id_of(stage))
+
+
+def _complete(stage: Stage, out: Path, plan_id: Callable[[], str]) -> Outcome | None:
     """The outcome of an earlier run that made exactly this; None where there is work to do.
 
     Raises:
@@ -180,7 +199,7 @@ def _complete(stage: Stage, out: Path, plan_id: str) -> Outcome | None:
         dataset = open_dataset(out)
     except DamagedDataset as error:
         raise OutputConflict(f"{error} Nothing was touched; choose another --out.") from error
-    if dataset.manifest.get("plan_id") != plan_id:
+    if dataset.manifest.get("plan_id") != plan_id():
         raise OutputConflict(
             f"{out} holds another dataset ({_difference(dataset.manifest, stage)}). "
             "Nothing was touched; choose another --out."
@@ -190,7 +209,7 @@ def _complete(stage: Stage, out: Path, plan_id: str) -> Outcome | None:
     rejected = sum(entry["rows"] for entry in dataset.manifest["quarantine"])
     return Outcome(
         folder=out,
-        plan_id=plan_id,
+        plan_id=plan_id(),
         num_records=dataset.num_rows + rejected,
         num_rows=dataset.num_rows,
         num_rejected=rejected,
@@ -201,10 +220,10 @@ def _complete(stage: Stage, out: Path, plan_id: str) -> Outcome | None:
     )
 
 
-def _rated(stage: Stage, out: Path, name: str, plan_id: str) -> Outcome | None:
+def _rated(stage: Stage, out: Path, name: str, plan_id: Callable[[], str]) -> Outcome | None:
     """The outcome of an earlier run that computed exactly this; None where there is work to do."""
     for entry in open_dataset(out).manifest["ratings"]:
-        if entry["name"] == name and entry.get("plan_id") == plan_id:
+        if entry["name"] == name and entry.get("plan_id") == plan_id():
             reasons = Counter(rejection["reason"] for rejection in entry["rejected"])
             return Outcome(
                 folder=out,
@@ -220,7 +239,13 @@ def _rated(stage: Stage, out: Path, name: str, plan_id: str) -> Outcome | None:
     return None
 
 
-def open_plan(run: Path, stage: Stage, records_per_shard: int, plan_id: str) -> Plan:
+def open_plan(
+    run: Path,
+    stage: Stage,
+    records_per_shard: int,
+    plan_id: Callable[[], str],
+    draft: Draft | None = None,
+) -> Plan:
     """The plan of a run folder: the one that is there if it is the same, else a new one.
 
     Raises:
@@ -228,8 +253,10 @@ def open_plan(run: Path, stage: Stage, records_per_shard: int, plan_id: str) -> 
     """
     existing = read_plan(run)
     if existing is None:
+        if draft is not None:
+            return draft.place(run)
         return write_plan(run, stage, records_per_shard=records_per_shard)
-    if existing.plan_id == plan_id:
+    if existing.plan_id == plan_id():
         return _with_inputs_of(stage, run, existing)
     before = {"stage": existing.spec.name, "config": existing.spec.config}
     raise OutputConflict(

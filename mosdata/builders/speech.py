@@ -72,14 +72,27 @@ class _Cast:
     revision: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """One text with its sentence group and the split that follows from it; looked up once."""
+
+    text: str
+    sentence: str
+    split: str
+
+
+def _named(transcript: Transcript, rule: SplitRule) -> _Text:
+    sentence = transcript.sentence
+    return _Text(transcript.text, sentence, rule.split_of(sentence))
+
+
 class SpeechStage:
     """Plans a build."""
 
     def __init__(self, transcripts: Transcripts, config: SpeechConfig) -> None:
         self.config = config
-        self._texts = transcripts.texts
+        self._texts = tuple(_named(text, config.split) for text in transcripts.texts)
         self._cast = _chosen(config) if config.systems else _installed(config)
-        self._splits = {text.sentence: config.split.split_of(text.sentence) for text in self._texts}
 
     @property
     def needs_gpu(self) -> bool:
@@ -121,12 +134,12 @@ class SpeechStage:
     def records(self) -> Iterator[Record]:
         """By split, then system, then text, so that a worker keeps one engine busy."""
         for split in SPLITS:
-            texts = [text for text in self._texts if self._splits[text.sentence] == split]
+            texts = [text for text in self._texts if text.split == split]
             for member in self._cast:
                 for text in texts:
                     yield from self._spoken(text, split, member)
 
-    def _spoken(self, text: Transcript, split: str, member: _Cast) -> Iterator[Record]:
+    def _spoken(self, text: _Text, split: str, member: _Cast) -> Iterator[Record]:
         for voice in member.voices:
             for take in range(self.config.takes):
                 key: dict[str, JSON] = {
@@ -176,7 +189,7 @@ class SpeechStage:
 
     def split_counts(self) -> dict[str, int]:
         """Texts per split."""
-        counts = Counter(self._splits.values())
+        counts = Counter(text.split for text in self._texts)
         return {split: counts[split] for split in SPLITS}
 
     def provenance(self) -> dict[str, JSON]:

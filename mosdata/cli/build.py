@@ -51,8 +51,8 @@ def build(
 
     Run it again to go on after an interruption; what is done is not done twice.
     """
-    from mosdata.builders.plan import plan_id_of
-    from mosdata.builders.run import run_stage
+    from mosdata.builders.plan import draft_plan, plan_id_of
+    from mosdata.builders.run import RECORDS_PER_SHARD, run_stage
     from mosdata.builders.speech import SpeechConfig, SpeechStage
     from mosdata.builders.transcripts import read_transcripts
     from mosdata.cli import console
@@ -72,13 +72,17 @@ def build(
     for remark in texts.notes:
         console.note(f"{transcripts}: {remark}.")
     stage = SpeechStage(texts, config)
-    plan_id = plan_id_of(stage)
-    folder = out or WORKSPACE / f"build-{plan_id[:8]}"
     if dry_run:
+        plan_id = plan_id_of(stage)
+        folder = out or WORKSPACE / f"build-{plan_id[:8]}"
         _show_plan(stage, folder, plan_id, texts=len(texts.texts), as_json=as_json)
         return
-    with console.progress("build") as show:
-        outcome = run_stage(stage, folder, execution=execution, plan_id=plan_id, on_progress=show)
+    with (
+        draft_plan(stage, records_per_shard=RECORDS_PER_SHARD) as draft,
+        console.progress("build") as show,
+    ):
+        folder = out or WORKSPACE / f"build-{draft.plan.plan_id[:8]}"
+        outcome = run_stage(stage, folder, execution=execution, draft=draft, on_progress=show)
     if not outcome.was_complete:
         _show_systems(outcome.dataset)
     console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")

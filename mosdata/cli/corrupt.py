@@ -62,7 +62,7 @@ def corrupt(
     from mosdata.augment.corruptions import expand_kinds
     from mosdata.augment.levels import parse_levels
     from mosdata.builders.corrupt import CorruptConfig, CorruptStage
-    from mosdata.builders.plan import plan_id_of
+    from mosdata.builders.plan import draft_plan, plan_id_of
     from mosdata.builders.run import run_stage
     from mosdata.cli import console
     from mosdata.cli.found import dataset_or_newest
@@ -84,9 +84,9 @@ def corrupt(
     stage = CorruptStage(source, config)
     for remark in stage.notes:
         console.note(f"{remark}.")
-    plan_id = plan_id_of(stage)
-    folder = out or WORKSPACE / f"corrupt-{plan_id[:8]}"
     if dry_run:
+        plan_id = plan_id_of(stage)
+        folder = out or WORKSPACE / f"corrupt-{plan_id[:8]}"
         estimate = stage.estimate()
         console.say(
             f"{source.num_rows:,} clips, levels {', '.join(f'{x:g}' for x in config.levels)}, "
@@ -104,7 +104,11 @@ def corrupt(
         value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=stage.notes)
         console.result(value, as_json=as_json, plain=folder)
         return
-    with console.progress("corrupt") as show:
+    with (
+        draft_plan(stage, records_per_shard=RECORDS_PER_SHARD) as draft,
+        console.progress("corrupt") as show,
+    ):
+        folder = out or WORKSPACE / f"corrupt-{draft.plan.plan_id[:8]}"
         outcome = run_stage(
             stage,
             folder,
@@ -112,7 +116,7 @@ def corrupt(
             records_per_shard=RECORDS_PER_SHARD,
             parent=source,
             keeps_parent=stage.keeps_sources,
-            plan_id=plan_id,
+            draft=draft,
             on_progress=show,
         )
     console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")
