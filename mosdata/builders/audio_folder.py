@@ -117,6 +117,16 @@ class AudioFolder:
             )
         return paths
 
+    def has_any(self, clips: Sequence[tuple[str, str | None]]) -> bool:
+        """Whether any clip has a file here, be it clear which or not."""
+        for name, given in clips:
+            try:
+                if self._find(name, given) is not None:
+                    return True
+            except _Unclear:
+                continue
+        return False
+
     def _find(self, name: str, given: str | None) -> _Found | None:
         """The file of a clip: by the table's path, by its file name, by the clip's name."""
         for asked in dict.fromkeys(filter(None, (given, name))):

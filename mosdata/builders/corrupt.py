@@ -18,6 +18,7 @@ from mosdata.augment.corruptions import KINDS, build_corruption
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.errors import InvalidValue
+from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id, unit_hash
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
@@ -73,6 +74,7 @@ class CorruptStage:
     needs_gpu = False
 
     def __init__(self, source: Dataset, config: CorruptConfig) -> None:
+        check_audible(source, wanted="A corruption")
         self.source = source
         self.config = config
         self._pool = _choose_pool(source) if NEEDS_POOL in config.kinds else []
@@ -223,6 +225,7 @@ class CorruptBench:
             mos=None,
             mos_std=None,
             mos_votes=None,
+            mos_scale=None,
         )
         return [about.with_clip(apply_chain(clip, applied, pool=self._pool))]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -241,6 +241,16 @@ class ImportStage:
         return str(named_class or self.config.classes.get(system, self.config.system_class))
 
     @property
+    def audio(self) -> Path | None:
+        """The folder of the audio; None where only ratings are imported."""
+        return self._folder.root if self._folder else None
+
+    @property
+    def num_matched(self) -> int:
+        """Clips that have a file."""
+        return sum(row.path is not None for row in self._rows)
+
+    @property
     def spec(self) -> StageSpec:
         """Identity: the terms, the split, the ratings; where the audio lies is an input."""
         shares, salt = self.config.split.shares, self.config.split.salt
@@ -354,6 +364,19 @@ class ImportStage:
             },
             "findings": findings_json(self.findings),
         }
+
+
+def audio_beside(corpus: RatedCorpus, tables: Sequence[Path]) -> Path | None:
+    """The folder of a table, where files of its clips lie right there or at the paths it gives.
+
+    Nothing below is searched: a table may lie in somebody's home.
+    """
+    names = corpus.clips.select(["name", "audio"]).to_pylist()
+    given = [(row["name"], row["audio"]) for row in names]
+    for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in tables):
+        if AudioFolder(folder, deep=False).has_any(given):
+            return folder
+    return None
 
 
 def _record_id(name: str) -> str:

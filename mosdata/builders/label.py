@@ -15,6 +15,7 @@ from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.errors import InvalidValue
 from mosdata.labels.base import Metric
 from mosdata.labels.metrics import build_metric
+from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, stable_id
 from mosdata.manifests.rows import Rating
 from mosdata.manifests.store import Dataset
@@ -41,6 +42,7 @@ class LabelStage:
     needs_gpu = False
 
     def __init__(self, dataset: Dataset, config: LabelConfig) -> None:
+        check_audible(dataset, wanted="A metric")
         self.dataset = dataset
         self.metrics = {name: build_metric(name) for name in dict.fromkeys(config.metrics)}
         self._revisions = {name: metric.revision() for name, metric in self.metrics.items()}

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from mosdata.audio import Clip, resample
 from mosdata.errors import InvalidValue, RecordRejected, UnknownName
+from mosdata.manifests.audible import check_audible
 from mosdata.manifests.durable import beside, sync_file
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import DataFile, Dataset, rows_of
@@ -171,7 +172,11 @@ def dataset_features(
         encoder: a clip it rejects is listed in ``rejected`` and left out.
         cache_folder: ``<dataset>.run/features`` where None.
         advance: told after every clip.
+
+    Raises:
+        UsageError: no clip of the dataset has audio.
     """
+    check_audible(dataset, wanted="A judge")
     root = cache_folder or dataset.folder.with_name(f"{dataset.folder.name}.run") / "features"
     folder = root / encoder_key(encoder) / dataset.content_id[:16]
     vectors: dict[str, Vector] = {}
