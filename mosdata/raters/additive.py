@@ -13,12 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
+from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
 
 MAX_ITERATIONS: Final = 1000
-TOLERANCE: Final = 1e-12
-"""Of the squared residual, relative to where it began: offsets right to about six digits more
-than the rating scale has."""
+TOLERANCE: Final = 1e-9
+"""Of the residual, relative to where it began: offsets are right to about as many digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +68,17 @@ def fit_additive(
     residual_R = named_R * (totals(spare_N, value_N, size) - without_clips(value_N))
     offset_R = np.zeros(size)
     step_R = scale_R * residual_R
-    energy = first = float(residual_R @ step_R)
+    energy = first = dot(residual_R, step_R)
     iterations = 0
     while energy > TOLERANCE**2 * first and iterations < MAX_ITERATIONS:
         image_R = named_R * (ridge_R * step_R - without_clips(step_R[spare_N]))
-        curvature = float(step_R @ image_R)
+        curvature = dot(step_R, image_R)
         if curvature <= 0:
             break  # only rounding is left of a system that has no unique solution
         offset_R += energy / curvature * step_R
         residual_R = residual_R - energy / curvature * image_R
         preconditioned_R = scale_R * residual_R
-        energy, before = float(residual_R @ preconditioned_R), energy
+        energy, before = dot(residual_R, preconditioned_R), energy
         step_R = preconditioned_R + energy / before * step_R
         iterations += 1
     quality_C = ratio(totals(clip_N, value_N - offset_R[spare_N], num_clips), votes_C)

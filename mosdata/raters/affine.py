@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
+from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
 
 MAX_ITERATIONS: Final = 500
 TOLERANCE: Final = 1e-9
@@ -76,7 +76,7 @@ def fit_affine(
         gain_precision_R=(totals(spare_N, quality_C[clip_N] ** 2, size) + shrinkage * variance)[
             :-1
         ],
-        noise=float(left_N @ left_N) / free if free > 0 else math.nan,
+        noise=dot(left_N, left_N) / free if free > 0 else math.nan,
         num_iterations=iterations,
     )
 

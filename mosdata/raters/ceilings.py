@@ -20,7 +20,7 @@ from mosdata.manifests.ids import JSON
 from mosdata.raters.cells import Cells, cells
 from mosdata.raters.components import VarianceComponents, spearman_brown, variance_components
 from mosdata.raters.correlation import MIN_ITEMS, normal_of_spearman, spearman_of_normal
-from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
+from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
 from mosdata.raters.estimate import Estimate
 from mosdata.raters.halves import Level, SplitHalf
 from mosdata.raters.panel import Panel
@@ -114,7 +114,7 @@ def _of_clip_means(panel: Panel, parts: VarianceComponents, pairs: Cells) -> Est
     votes_C = panel.clips.votes_C
     if votes_C.size < MIN_ITEMS:
         return Estimate.unknown(method, f"there are fewer than {MIN_ITEMS} clips")
-    own, shared = _rater_noise(panel, pairs, np.arange(votes_C.size), 1.0 / votes_C)
+    own, shared = _rater_noise(panel, pairs, None, 1.0 / votes_C)
     spread = votes_C.size / (votes_C.size - 1)
     noise = residual * float(np.mean(1 / votes_C)) + rater * (own - shared) * spread
     return _from_variances(clip, clip + noise, method)
@@ -142,7 +142,7 @@ def _of_systems(panel: Panel, parts: VarianceComponents, pairs: Cells) -> Estima
 
 
 def _rater_noise(
-    panel: Panel, pairs: Cells, group_C: Ints, weight_C: Floats
+    panel: Panel, pairs: Cells, group_C: Ints | None, weight_C: Floats
 ) -> tuple[float, float]:
     """What a rater variance of 1 adds to group means: to each by itself, and to all alike.
 
@@ -152,27 +152,35 @@ def _rater_noise(
     Args:
         panel: the ratings.
         pairs: its cells.
-        group_C: group of each clip; below 0 for none.
-        weight_C: what one rating of the clip weighs in the mean of its group.
+        group_C: group of each clip, below 0 for none; None where each clip is one.
+        weight_C: what one rating of the clip weighs in the mean of its group; 0 without a group.
     """
-    num_groups = int(group_C.max()) + 1
-    grouped_K = group_C[pairs.clip_K] >= 0
-    clip_K, rater_K = pairs.clip_K[grouped_K], pairs.rater_K[grouped_K]
-    weight_K = weight_C[clip_K] * pairs.count_K[grouped_K]
-    own = _squares(group_C[clip_K] * max(1, panel.num_raters) + rater_K, weight_K) / num_groups
+    num_groups = panel.num_clips if group_C is None else int(group_C.max()) + 1
+    clip_K, rater_K = pairs.clip_K, pairs.rater_K
+    weight_K = weight_C[clip_K] * pairs.count_K
+    if group_C is None:
+        own = dot(weight_K, weight_K)
+    else:
+        grouped_K = group_C[clip_K] >= 0
+        keys = (group_C[clip_K][grouped_K], rater_K[grouped_K], weight_K[grouped_K])
+        own = _squares(*keys, panel.num_raters)
     all_R = totals(rater_K, weight_K, panel.num_raters) / num_groups
-    lone_N = (panel.rater_N < 0) & (group_C[panel.clip_N] >= 0)
-    lone = float(np.sum(weight_C[panel.clip_N[lone_N]] ** 2))
-    return own + lone / num_groups, float(all_R @ all_R) + lone / num_groups**2
+    lone_N = weight_C[panel.clip_N[panel.rater_N < 0]]
+    lone = dot(lone_N, lone_N)
+    return (own + lone) / num_groups, dot(all_R, all_R) + lone / num_groups**2
 
 
-def _squares(key_K: Ints, weight_K: Floats) -> float:
-    """Sum of the squared totals of each key."""
-    if not key_K.size:
+def _squares(group_K: Ints, rater_K: Ints, weight_K: Floats, num_raters: int) -> float:
+    """Sum of the squared total weights of each rater in each group."""
+    if not weight_K.size:
         return 0.0
-    _, place_K = np.unique(key_K, return_inverse=True)
-    sums = totals(place_K, weight_K, int(place_K.max()) + 1)
-    return float(sums @ sums)
+    key_K = group_K * num_raters + rater_K
+    size = (int(group_K.max()) + 1) * num_raters
+    if size > 2 * weight_K.size:
+        found, key_K = np.unique(key_K, return_inverse=True)
+        size = found.size
+    sums = totals(key_K, weight_K, size)
+    return dot(sums, sums)
 
 
 def _from_variances(signal: float, observed: float, method: str) -> Estimate:

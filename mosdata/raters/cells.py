@@ -32,10 +32,7 @@ class Cells:
 
 def cells(panel: Panel) -> Cells:
     """The cells with a rating; in no order that means anything."""
-    named_N = panel.rater_N >= 0
-    clip_N, rater_N = panel.clip_N, panel.rater_N
-    if not named_N.all():
-        clip_N, rater_N = clip_N[named_N], rater_N[named_N]
+    clip_N, rater_N, _ = panel.named()
     key_N = clip_N * max(1, panel.num_raters) + rater_N
     starts = _starts(key_N)
     if starts is None:

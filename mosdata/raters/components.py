@@ -19,7 +19,7 @@ import numpy as np
 
 from mosdata.manifests.ids import JSON
 from mosdata.raters.cells import Cells, cells
-from mosdata.raters.counting import counts, ratio, totals
+from mosdata.raters.counting import counts, dot, ratio, totals
 from mosdata.raters.estimate import Estimate
 from mosdata.raters.panel import Panel
 
@@ -178,9 +178,7 @@ def spearman_brown(single: float, votes: float) -> float:
 
 def _two_way(panel: Panel, pairs: Cells) -> Mapping[str, float] | None:
     """Henderson's method 1 of the named ratings; None where its equations have no solution."""
-    named_N = panel.rater_N >= 0
-    clip_N, rater_N = panel.clip_N[named_N], panel.rater_N[named_N]
-    value_N = panel.value_N[named_N]
+    clip_N, rater_N, value_N = panel.named()
     value_N = value_N - value_N.mean()
     clips_C, raters_R = (
         counts(clip_N, panel.num_clips).astype(np.float64),
@@ -192,7 +190,7 @@ def _two_way(panel: Panel, pairs: Cells) -> Mapping[str, float] | None:
     num, num_clips = float(value_N.size), float(np.count_nonzero(clips_C))
     num_raters = float(np.count_nonzero(raters_R))
     squares = np.array([
-        value_N @ value_N,
+        dot(value_N, value_N),
         ratio(totals(clip_N, value_N, clips_C.size) ** 2, clips_C).sum(),
         ratio(totals(rater_N, value_N, raters_R.size) ** 2, raters_R).sum(),
         value_N.sum() ** 2 / num,
@@ -202,7 +200,7 @@ def _two_way(panel: Panel, pairs: Cells) -> Mapping[str, float] | None:
         [num, num, num, num],
         [num, num, raters_in_clips, num_clips],
         [num, clips_in_raters, num, num_raters],
-        [num, (clips_C @ clips_C) / num, (raters_R @ raters_R) / num, 1.0],
+        [num, dot(clips_C, clips_C) / num, dot(raters_R, raters_R) / num, 1.0],
     ]) / num  # fmt: skip
     # Without the mean, three differences remain; they are independent or there is no answer.
     differences = expected[:3, 1:] - expected[3, 1:]
@@ -216,15 +214,16 @@ def _one_way(panel: Panel) -> VarianceComponents:
     """Variance between and within clips, raters unseen; ANOVA estimator for unequal votes."""
     stats = panel.clips
     known_C = np.isfinite(stats.ss_C) & (stats.votes_C > 0)
-    votes, mean, within = stats.votes_C[known_C], stats.mean_C[known_C], stats.ss_C[known_C]
+    votes = stats.votes_C[known_C].astype(np.float64)
+    mean, within = stats.mean_C[known_C], stats.ss_C[known_C]
     num, num_clips = float(votes.sum()), votes.size
     if num_clips < 2 or num <= num_clips:
         few = "it takes two clips or more, and one of them with two ratings or more"
         return VarianceComponents(clip=None, rater=None, residual=None, method=ONE_WAY, reason=few)
-    grand = float(votes @ mean) / num
+    grand = dot(votes, mean) / num
     mean_square_within = float(within.sum()) / (num - num_clips)
-    mean_square_between = float(votes @ (mean - grand) ** 2) / (num_clips - 1)
-    typical_votes = (num - float(votes @ votes) / num) / (num_clips - 1)
+    mean_square_between = dot(votes, (mean - grand) ** 2) / (num_clips - 1)
+    typical_votes = (num - dot(votes, votes) / num) / (num_clips - 1)
     clip = (mean_square_between - mean_square_within) / typical_votes
     return _positive({"clip": clip, "rater": 0.0, "residual": mean_square_within}, ONE_WAY)
 

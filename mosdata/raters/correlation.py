@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from mosdata.raters.counting import Floats
+from mosdata.raters.counting import Floats, dot
 
 MIN_ITEMS: Final = 3
 """Items that a correlation needs before it means anything; two always give +1 or -1."""
@@ -21,7 +21,7 @@ def pearson(first: Floats, second: Floats) -> float:
     if first.size < MIN_ITEMS or _constant(first) or _constant(second):
         return math.nan
     x, y = first - first.mean(), second - second.mean()
-    value = (x @ y) / math.sqrt((x @ x) * (y @ y))
+    value = dot(x, y) / math.sqrt(dot(x, x) * dot(y, y))
     return float(np.clip(value, -1.0, 1.0))
 
 

@@ -28,3 +28,8 @@ def ratio(sums: Floats, numbers: NDArray[Any]) -> Floats:
     """Means; 0 where there is nothing to take the mean of."""
     means: Floats = sums / np.maximum(numbers, 1)
     return means
+
+
+def dot(first: Floats, second: Floats) -> float:
+    """Sum of products; not by BLAS, whose last digits depend on how many threads it was given."""
+    return float(np.einsum("i,i->", first, second))

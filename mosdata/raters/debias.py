@@ -12,7 +12,7 @@ import pyarrow as pa
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.raters.additive import AdditiveFit, fit_additive
 from mosdata.raters.affine import fit_affine
-from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
+from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
 from mosdata.raters.design import component_of_raters
 from mosdata.raters.panel import Panel
 
@@ -143,7 +143,7 @@ def _additive(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
     value_N = panel.value_N - fit.offset_R[spare_N]
     free = panel.num_ratings - panel.num_clips - panel.num_raters + 1
     left_N = value_N - fit.quality_C[panel.clip_N]
-    noise = float(left_N @ left_N) / free if free > 0 else math.nan
+    noise = dot(left_N, left_N) / free if free > 0 else math.nan
     count_R = counts(spare_N, panel.num_raters + 1)[:-1]
     ones_R = np.ones(panel.num_raters)
     return Debiased(

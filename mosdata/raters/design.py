@@ -26,6 +26,9 @@ RECOMMENDATIONS: Final = {
 }
 """What to model, by the name of the design."""
 
+CLIPS_FIRST: Final = 8
+"""Ratings per rater that are looked at first for who is connected with whom."""
+
 PARTS: Final = " Offsets compare only within each of the {} parts that share no clip."
 
 
@@ -124,32 +127,36 @@ def component_of_raters(panel: Panel) -> Ints:
 
     Two raters are connected where they share a clip, or where a chain of others does.
     """
-    named_N = panel.rater_N >= 0
-    rater_N, clip_N = panel.rater_N[named_N], panel.clip_N[named_N]
+    clip_N, rater_N, _ = panel.named()
+    root_R = np.arange(panel.num_raters)
     if not rater_N.size:
-        return np.zeros(panel.num_raters, np.intp)
-    root_V = _roots(rater_N, clip_N + panel.num_raters, panel.num_raters + panel.num_clips)
-    _, part_R = np.unique(root_V[: panel.num_raters], return_inverse=True)
+        return root_R
+    # Some clips join most raters already, and then few ratings of all are left to look at.
+    some_N = clip_N < panel.num_clips * min(1.0, CLIPS_FIRST * panel.num_raters / rater_N.size)
+    root_R = _joined(root_R, clip_N[some_N], rater_N[some_N], panel.num_clips)
+    root_R = _joined(root_R, clip_N, rater_N, panel.num_clips)
+    _, part_R = np.unique(root_R, return_inverse=True)
     return part_R.astype(np.intp)
 
 
-def _roots(first_N: Ints, second_N: Ints, size: int) -> Ints:
-    """The smallest vertex that each vertex is connected to, by hooking roots and jumping.
+def _joined(root_R: Ints, clip_N: Ints, rater_N: Ints, num_clips: int) -> Ints:
+    """The smallest rater that each is joined with, by hooking roots and halving paths.
 
-    The rounds of Shiloach and Vishkin (1982): each root hangs itself under the smallest root next
-    to it, then paths are halved until all are flat. Few rounds, whatever the graph.
+    The rounds of Shiloach and Vishkin (1982): each clip stands for one of its raters, each root
+    hangs itself under the smallest root next to it, then paths are halved until all are flat.
     """
-    root_V = np.arange(size)
+    root_C = np.zeros(num_clips, np.intp)
     while True:
-        first, second = root_V[first_N], root_V[second_N]
-        apart_N = first != second
+        own_N = root_R[rater_N]
+        root_C[clip_N] = own_N
+        clips_N = root_C[clip_N]
+        apart_N = own_N != clips_N
         if not apart_N.any():
-            return root_V
-        first_N, second_N = first_N[apart_N], second_N[apart_N]
-        first, second = first[apart_N], second[apart_N]
-        np.minimum.at(root_V, np.maximum(first, second), np.minimum(first, second))
-        while (jumped_V := root_V[root_V]).tobytes() != root_V.tobytes():
-            root_V = jumped_V
+            return root_R
+        first, second = own_N[apart_N], clips_N[apart_N]
+        np.minimum.at(root_R, np.maximum(first, second), np.minimum(first, second))
+        while not np.array_equal(jumped_R := root_R[root_R], root_R):
+            root_R = jumped_R
 
 
 def _shape(panel: Panel, pairs: Cells) -> tuple[Name, float | None]:

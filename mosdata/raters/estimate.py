@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from mosdata.manifests.ids import JSON
+from mosdata.raters.counting import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,12 @@ class Estimate:
         if not math.isfinite(value):
             return cls(value=None, method=method, reason=reason)
         return cls(value=float(value), method=method)
+
+    @classmethod
+    def mean(cls, values: Floats, method: str, *, reason: str) -> Estimate:
+        """Mean of those that are finite; unknown for ``reason`` where none is."""
+        known = values[np.isfinite(values)]
+        return cls.of(float(known.mean()) if known.size else math.nan, method, reason=reason)
 
     @classmethod
     def unknown(cls, method: str, reason: str) -> Estimate:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import pyarrow.compute as pc
 
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON, rng_for
-from mosdata.raters.codes import numpy_of
 from mosdata.raters.correlation import MIN_ITEMS, pearson, spearman
 from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
 from mosdata.raters.debias import SHRINKAGE, Method, debias
@@ -165,8 +163,15 @@ class _Halves:
         self._rows = (first_N, second_N)
         self._method: Method = method
         self._shrinkage = shrinkage
-        self._votes = tuple(counts(panel.clip_N[rows_N], panel.num_clips) for rows_N in self._rows)
-        self._means: dict[tuple[int, bool], Floats] = {}
+        # Both sides in one pass: their codes lie side by side, ratings of neither are left out.
+        side_N, value_N = 2 * panel.clip_N + second_N, panel.value_N
+        either_N = first_N | second_N
+        if not either_N.all():
+            side_N, value_N = side_N[either_N], value_N[either_N]
+        votes = counts(side_N, 2 * panel.num_clips)
+        means = ratio(totals(side_N, value_N, 2 * panel.num_clips), votes)
+        self._votes = (votes[::2], votes[1::2])
+        self._means = {(0, False): means[::2], (1, False): means[1::2]}
 
     def agreement(self, level: Level, sides: Sides) -> tuple[float, float, float, int]:
         """LCC, SRCC, MSE and the number of items."""
@@ -185,14 +190,9 @@ class _Halves:
     def _mean(self, side: int, *, debiased: bool) -> Floats:
         key = (side, debiased)
         if key not in self._means:
-            panel, rows_N = self._panel, self._rows[side]
-            if debiased:
-                half = panel.select(rows_N)
-                fit = debias(half, method=self._method, shrinkage=self._shrinkage)
-                self._means[key] = fit.quality_C
-            else:
-                sums_C = totals(panel.clip_N[rows_N], panel.value_N[rows_N], panel.num_clips)
-                self._means[key] = ratio(sums_C, self._votes[side])
+            half = self._panel.select(self._rows[side])
+            fit = debias(half, method=self._method, shrinkage=self._shrinkage)
+            self._means[key] = fit.quality_C
         return self._means[key]
 
     def _systems(self, first_C: Floats, second_C: Floats) -> tuple[Floats, Floats]:
@@ -227,7 +227,7 @@ def _splits(panel: Panel, num_splits: int, seed: int) -> Iterator[tuple[Bools, B
             first_R = np.zeros(panel.num_raters, np.bool_)
             first_R[rng.permutation(panel.num_raters)[: panel.num_raters // 2]] = True
             first_N = first_R[panel.rater_N]
-            named_N = panel.rater_N >= 0
+            named_N = panel.rater_N >= 0 if panel.num_unnamed else np.True_
             yield first_N & named_N, ~first_N & named_N
         else:
             first_N = np.empty(panel.num_ratings, np.bool_)
@@ -241,9 +241,7 @@ def _by_clip_and_value(panel: Panel) -> tuple[Ints, Ints]:
     Nameless ratings have nothing else to tell them apart, so chance goes by this order and not
     by the order of the rows.
     """
-    rank_C = np.empty(panel.num_clips, np.intp)
-    rank_C[numpy_of(pc.sort_indices(panel.clip_names))] = np.arange(panel.num_clips)
-    rank_N = rank_C[panel.clip_N]
+    rank_N = panel.clip_ranks()[panel.clip_N]
     order_N = np.lexsort((panel.value_N, rank_N))
     return order_N, rank_N[order_N]
 
@@ -274,7 +272,7 @@ def _summary(
         f"fewer than {MIN_ITEMS} {'clips' if level == 'utterance' else 'systems'} have ratings "
         "on both sides, or all of a side are the same"
     )
-    lcc, srcc, mse = (_mean_of(table[:, place], method, reason) for place in range(3))
+    lcc, srcc, mse = (Estimate.mean(table[:, place], method, reason=reason) for place in range(3))
     return SplitHalf(
         level=level,
         halves=halves,
@@ -288,11 +286,6 @@ def _summary(
         num_items=items,
         num_unnamed=panel.num_unnamed if panel.num_raters else 0,
     )
-
-
-def _mean_of(values: Floats, method: str, reason: str) -> Estimate:
-    known = values[np.isfinite(values)]
-    return Estimate.of(float(known.mean()) if known.size else math.nan, method, reason=reason)
 
 
 def _std_of(values: Floats) -> float | None:

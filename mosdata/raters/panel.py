@@ -78,6 +78,7 @@ class Panel:
         published: means without single scores, kept apart; never mixed into ``value_N``.
         num_left_out: rows of the table that are of another kind or dimension.
         clips: votes, mean and spread of every clip; computed, not given.
+        num_unnamed: single ratings whose rater is not named; computed, not given.
 
     Example:
         >>> table = pa.table({"clip_id": ["a", "a"], "rater": ["x", "y"], "value": [3.0, 4.0]})
@@ -101,8 +102,10 @@ class Panel:
     published: Published
     num_left_out: int = 0
     clips: ClipStats = field(init=False)
+    num_unnamed: int = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "num_unnamed", int(np.count_nonzero(self.rater_N < 0)))
         object.__setattr__(self, "clips", self._clip_stats())
 
     @classmethod
@@ -183,11 +186,6 @@ class Panel:
         return len(self.system_names)
 
     @property
-    def num_unnamed(self) -> int:
-        """Single ratings whose rater is not named."""
-        return int(np.count_nonzero(self.rater_N < 0))
-
-    @property
     def num_clips_without_system(self) -> int:
         """Clips whose system is not known."""
         return int(np.count_nonzero(self.system_C < 0))
@@ -195,8 +193,26 @@ class Panel:
     @property
     def rater_or_spare(self) -> Ints:
         """Codes of the raters with ``num_raters`` for "not named", so that all can be counted."""
+        if not self.num_unnamed:
+            return self.rater_N
         codes: Ints = np.where(self.rater_N < 0, self.num_raters, self.rater_N)
         return codes
+
+    def named(self) -> tuple[Ints, Ints, Floats]:
+        """Clip, rater and value of the ratings whose rater is named."""
+        if not self.num_unnamed:
+            return self.clip_N, self.rater_N, self.value_N
+        named_N = self.rater_N >= 0
+        return self.clip_N[named_N], self.rater_N[named_N], self.value_N[named_N]
+
+    def clip_ranks(self) -> Ints:
+        """Place of each clip in the order of the names; shape ``(C,)``.
+
+        What is drawn in this order does not depend on the order of the rows.
+        """
+        rank_C = np.empty(self.num_clips, np.intp)
+        rank_C[numpy_of(pc.sort_indices(self.clip_names))] = np.arange(self.num_clips)
+        return rank_C
 
     def select(self, keep_N: Bools) -> Panel:
         """The panel of some of its single ratings; clips, raters and systems keep their codes.

@@ -1,0 +1,110 @@
+"""What it costs to inspect a million ratings, against reading them and taking one mean a clip.
+
+    python benchmarks/ratings.py [NUM_CLIPS]
+
+200,000 clips of 40 systems get 5 votes each from 5,000 raters, who each have an offset; names are
+strings, as corpora have them. Each way runs in a process of its own, so that peaks of memory are
+its own, and some times over: the fastest pass counts, as the others only add what else the
+machine was doing.
+
+- ``least``: ``pyarrow.csv.read_csv``, then one group-by for the mean of each clip.
+- ``ours``: read the same file, build the panel, and inspect it: components, halves, ceilings,
+  offsets, design and the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+NUM_CLIPS, VOTES, NUM_RATERS, NUM_SYSTEMS = 200_000, 5, 5_000, 40
+NUM_PASSES = 5
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--pass"]:
+        print(json.dumps(measure(WAYS[arguments[1]], Path(arguments[2]))))
+        return
+    num_clips = int(arguments[0]) if arguments else NUM_CLIPS
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ratings.csv"
+        pacsv.write_csv(ratings_table(num_clips), path)
+        megabytes = path.stat().st_size / 1e6
+        print(f"{num_clips * VOTES:,} ratings of {num_clips:,} clips, {megabytes:.0f} MB of CSV")
+        print(f"{'':<8}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")
+        found = {name: alone(name, path) for name in WAYS}
+    for name, (wall_s, cpu_s, peak_mb) in found.items():
+        print(f"{name:<8}{wall_s:>9.3f}{cpu_s:>9.3f}{peak_mb:>9.0f}")
+    wall, cpu = (found["ours"][i] / found["least"][i] for i in (0, 1))
+    print(f"{'ratio':<8}{wall:>9.2f}{cpu:>9.2f}")
+
+
+def ratings_table(num_clips: int) -> pa.Table:
+    """The ratings, clip by clip; the same numbers every time."""
+    rng = np.random.Generator(np.random.SFC64(1))
+    clip_N = np.repeat(np.arange(num_clips), VOTES)
+    rater_N = rng.integers(NUM_RATERS, size=clip_N.size)
+    quality_C = rng.normal(3, 0.8, num_clips)
+    offset_R = rng.normal(0, 0.5, NUM_RATERS)
+    score_N = quality_C[clip_N] + offset_R[rater_N] + rng.normal(0, 0.8, clip_N.size)
+    clips = [f"corpus-sys{c % NUM_SYSTEMS:03d}-utterance{c:07d}" for c in range(num_clips)]
+    raters = [f"listener{r:05d}" for r in range(NUM_RATERS)]
+    return pa.table({
+        "sample_id": pa.array(clips).take(pa.array(clip_N)),
+        "listener_name": pa.array(raters).take(pa.array(rater_N)),
+        "score": np.clip(np.rint(score_N), 1, 5).astype(np.int64),
+    })  # fmt: skip
+
+
+def alone(name: str, path: Path) -> tuple[float, float, float]:
+    """Wall and CPU seconds and peak MB of one way, in a process of its own."""
+    command = [sys.executable, __file__, "--pass", name, str(path)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    wall_s, cpu_s, peak_mb = json.loads(ended.stdout)
+    return wall_s, cpu_s, peak_mb
+
+
+def measure(way: Callable[[Path], None], path: Path) -> tuple[float, float, float]:
+    way(path)
+    walls, cpus = [], []
+    for _ in range(NUM_PASSES):
+        wall, cpu = time.perf_counter(), time.process_time()
+        way(path)
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return min(walls), min(cpus), peak_mb
+
+
+def least(path: Path) -> None:
+    """Read, and one mean a clip."""
+    pacsv.read_csv(path).group_by("sample_id").aggregate([("score", "mean")])
+
+
+def ours(path: Path) -> None:
+    """Read, build the panel, inspect it, and have it as JSON."""
+    from mosdata.raters.inspection import inspect
+    from mosdata.raters.panel import Panel
+
+    table = pacsv.read_csv(path).rename_columns(["clip_id", "rater", "value"])
+    names = pc.unique(table["clip_id"])
+    systems = pa.table({"name": names, "system": pc.utf8_slice_codeunits(names, 7, 13)})
+    inspect(Panel.from_ratings(table, systems=systems)).to_json()
+
+
+WAYS = {"least": least, "ours": ours}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
