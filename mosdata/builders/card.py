@@ -78,7 +78,6 @@ def card_text(
         findings_section(provenance),
         sections.ratings_section(facts),
         sections.quarantine_section(facts),
-        findings_section(provenance),
         sections.licence_section(facts),
         sections.limits_section(dataset, facts),
         sections.misuse_section(facts),
