@@ -21,14 +21,13 @@ def named(code: str, names: Sequence[str], what: str, *, all_names: bool = False
     Args:
         code: short and stable.
         names: of clips or files.
-        what: what they are, for people; their number comes before it.
+        what: what they are, for people; their number is told before it.
         all_names: keep every name rather than the first few.
     """
     if not names:
         return []
     examples = tuple(names) if all_names else tuple(names[:MAX_EXAMPLES])
-    message = f"{len(names):,} {what}"
-    return [Finding(code=code, count=len(names), message=message, examples=examples)]
+    return [Finding(code=code, count=len(names), message=what, examples=examples)]
 
 
 def sound_findings(dataset: Dataset) -> list[Finding]:
@@ -72,12 +71,14 @@ def findings_section(provenance: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     note = "What was odd when the corpus was imported; `provenance.json` has examples."
-    return "\n".join(["## Findings", "", note, "", "| code | what |", "| --- | --- |", *rows, ""])
+    return "\n".join(
+        ["## Findings", "", note, "", "| code | count | what |", "| --- | --- | --- |", *rows, ""]
+    )
 
 
 def _row(found: Finding) -> str:
     message = found.message.replace("|", "\\|")
-    return f"| `{found.code}` | {message} |"
+    return f"| `{found.code}` | {found.count:,} | {message} |"
 
 
 def findings_of(provenance: Mapping[str, Any]) -> list[Finding]:

@@ -346,7 +346,7 @@ class ImportStage:
         found = [*self.corpus.findings, *self._findings, *named("no_system", unnamed, what)]
         if len(self.rates) > 1:
             counts = ", ".join(f"{n:,} of {rate} Hz" for rate, n in sorted(self.rates.items()))
-            message = f"The files have several rates, which are kept: {counts}."
+            message = f"rates in one corpus, which are kept: {counts}."
             found.append(Finding(code="mixed_rates", count=len(self.rates), message=message))
         return found
 
