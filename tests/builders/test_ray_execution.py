@@ -26,7 +26,7 @@ def local_ray(tmp_path_factory, engines_folder):
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("PYTHONPATH", str(engines_folder))
         patch.setenv("USERS_LOADS", str(loads))
-        cluster._prepare_environment(None)
+        cluster.prepare_environment(None)
         import ray
 
         ray.init(
