@@ -10,6 +10,7 @@ import typer
 from mosdata.cli.options import WORKSPACE, AsJson, Out
 
 if TYPE_CHECKING:
+    from mosdata.evaluation.findings import Level
     from mosdata.evaluation.intervals import Measure
     from mosdata.manifests.store import Dataset
     from mosdata.training.assess import Assessment
@@ -22,6 +23,20 @@ def evaluate(
     dataset: Annotated[
         Path | None,
         typer.Option(help="Dataset to judge. Default: the one that the judge was trained on."),
+    ] = None,
+    splits: Annotated[
+        str,
+        typer.Option(
+            help="Split set of the dataset, NAME or NAME:FOLD. Default: those of the training, or "
+            "of the files of another dataset."
+        ),
+    ] = "",
+    system_truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with the truth of systems: system, value and, if known, ci (half-width "
+            "of the 95 % interval). Default: the mean of each system's clips."
+        ),
     ] = None,
     out: Out = None,
     open_report: Annotated[
@@ -39,7 +54,7 @@ def evaluate(
 
     run = judge_or_newest(judge)
     target = _dataset_of(run, dataset)
-    found = assess(run, target, out=out)
+    found = assess(run, target, out=out, splits=splits or None, system_truth=system_truth)
     _show(found)
     report = found.report.resolve()
     console.say(f"Report: {report.as_uri()}")
@@ -75,19 +90,33 @@ def _show(found: Assessment) -> None:
     if split is None:
         console.say("There was nothing to judge.")
         return
-    rows = [
-        [level, name.upper(), _value(measure.value), _interval(measure)]
-        for level, part in (("utterance", split.utterance), ("system", split.system))
-        for name, measure in part.metrics.items()
-        if name in ("mse", "lcc", "srcc", "ktau") and measure.value is not None
-    ]
+    levels = (("utterance", split.utterance), ("system", split.system))
+    rows = [row for name, level in levels for row in _rows(name, level)]
     if rows:
-        title = f"{found.evaluation.target} on the {found.evaluation.headline_split} split"
-        console.table(title, ["level", "metric", "value", "95 % interval"], rows)
+        scale = f", {found.evaluation.scale}" if found.evaluation.scale else ""
+        title = f"{found.evaluation.target} on the {found.evaluation.headline_split} split{scale}"
+        header = ["level", "metric", "value", "95 % interval", "ceiling", "of ceiling"]
+        console.table(title, header, rows)
+        console.say(f"Truth of systems: {split.system.truth}.")
     for sentence in split.verdict:
         console.say(sentence)
     for remark in (*found.evaluation.notes, *split.notes):
         console.note(remark)
+
+
+def _rows(name: str, level: Level) -> list[list[object]]:
+    """Lines of the table: the metrics that the challenges report, beside what can be reached."""
+    bounds = {
+        "lcc": (level.ceiling.lcc, level.ceiling.normalised_lcc),
+        "srcc": (level.ceiling.srcc, level.ceiling.normalised_srcc),
+    }
+    rows: list[list[object]] = []
+    for metric in ("mse", "lcc", "srcc", "ktau"):
+        measure = level.metrics[metric]
+        if measure.value is not None:
+            beside = [_value(bound) for bound in bounds.get(metric, (None, None))]
+            rows.append([name, metric.upper(), _value(measure.value), _interval(measure), *beside])
+    return rows
 
 
 def _value(value: float | None) -> str:

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from mosdata import __version__
+from mosdata.errors import InvalidRatings
+from mosdata.evaluation.ceiling import Ceilings, ceilings_by_split
 from mosdata.evaluation.evaluate import evaluate, write_evaluation
 from mosdata.evaluation.findings import Evaluation
 from mosdata.evaluation.report import REPORT_NAME, Sample, check_report, write_report
+from mosdata.evaluation.truth import read_truth_table
 from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
 from mosdata.training.checkpoint import HISTORY_NAME, JudgeCard, read_run
 from mosdata.training.config import TrainConfig
+from mosdata.training.data import Target, load_examples, opinions_of, same_range
 from mosdata.training.score import predict_dataset
 
 MAX_LADDERS: Final = 4
@@ -39,6 +43,8 @@ def assess(
     dataset: Dataset,
     *,
     out: Path | None = None,
+    splits: str | None = None,
+    system_truth: Path | None = None,
     device: str = "cpu",
     advance: Callable[[int, int], None] | None = None,
 ) -> Assessment:
@@ -49,6 +55,9 @@ def assess(
         dataset: what to judge; its ratings are the truth.
         out: folder for ``predictions.parquet``, ``metrics.json`` and ``report.html``; inside the
             run where None.
+        splits: a split set of the dataset; on the dataset it was trained on, the judge's own.
+        system_truth: CSV file of what systems are worth (``system``, ``value`` and, if known,
+            ``ci``); the mean of each system's clips where None.
         device: of the encoder's backbone.
         advance: called with clips done and clips in all while features are computed.
 
@@ -56,16 +65,26 @@ def assess(
         NothingFound: no finished run in the folder.
         DamagedDataset: the run or the dataset cannot be read.
         MissingExtra: matplotlib is not installed.
+        InvalidRatings: the dataset's scores are not on the scale that the judge learned, or the
+            table of system truth does not fit.
     """
     check_report()
+    table = read_truth_table(system_truth) if system_truth else None
     config, card = read_run(run_folder)
-    predictions = predict_dataset(run_folder, dataset, device=device, advance=advance)
+    scale = _scale(card, dataset)
+    predictions = predict_dataset(
+        run_folder, dataset, splits=splits, device=device, advance=advance
+    )
     evaluation = evaluate(
         predictions,
         reference_predictions=[row for row in predictions if row.split == "train"],
         target_name=str(card.target),
+        scale=scale,
+        ceilings=_ceilings(card.target, dataset, predictions),
+        system_truth=table,
     )
-    folder = out or run_folder / f"evaluation-{dataset.dataset_id[:8]}"
+    named = f"-{splits.replace(':', '-')}" if splits else ""
+    folder = out or run_folder / f"evaluation-{dataset.dataset_id[:8]}{named}"
     write_evaluation(folder, predictions, evaluation)
     write_report(
         folder / REPORT_NAME,
@@ -81,6 +100,31 @@ def assess(
         evaluation=evaluation,
         num_clips=len(predictions),
     )
+
+
+def _scale(card: JudgeCard, dataset: Dataset) -> str | None:
+    """The scale of truth and prediction.
+
+    Raises:
+        InvalidRatings: they are on two.
+    """
+    learned = card.results.get("scale")
+    judged = load_examples(dataset, card.target, carve=False).scale
+    if learned and judged and not same_range(learned, judged):
+        raise InvalidRatings(
+            f"The judge learned {card.target} on the scale {learned}, the scores of "
+            f"{dataset.folder} are on {judged}; its errors would mean nothing. Judge a dataset on "
+            f"{learned}, or train on one that is on {judged}."
+        )
+    return judged or learned
+
+
+def _ceilings(
+    target: Target, dataset: Dataset, predictions: Sequence[Prediction]
+) -> dict[str, Ceilings]:
+    """How much the noise of people's ratings leaves to be reached, split by split."""
+    ratings = opinions_of(dataset, target.dimension)
+    return ceilings_by_split(ratings, predictions, kind=target.kind, dimension=target.dimension)
 
 
 def _facts(config: TrainConfig, card: JudgeCard, dataset: Dataset) -> dict[str, object]:

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from mosdata.errors import InvalidRatings, UnknownName
 from mosdata.manifests.ids import canonical_json, unit_hash
 from mosdata.manifests.rows import DEBIASED, HUMAN, UNKNOWN
-from mosdata.manifests.scales import ACR, opinion_scale
-from mosdata.manifests.schema import ratings_schema
-from mosdata.manifests.splits import SPLITS
+from mosdata.manifests.scales import ACR, SCALES, opinion_scale
+from mosdata.manifests.schema import RATINGS, ratings_schema
+from mosdata.manifests.splits import SPLITS, UNUSED
 from mosdata.manifests.store import Dataset
 
 CARVED_SHARE: Final = 0.1
@@ -156,7 +156,9 @@ def targets_in(dataset: Dataset) -> list[Target]:
     return sorted((Target(**pair) for pair in found), key=str)
 
 
-def load_examples(dataset: Dataset, target: Target, *, carve: bool = True) -> Examples:
+def load_examples(
+    dataset: Dataset, target: Target, *, carve: bool = True, splits: str | None = None
+) -> Examples:
     """Clips and labels of a dataset.
 
     Args:
@@ -166,6 +168,9 @@ def load_examples(dataset: Dataset, target: Target, *, carve: bool = True) -> Ex
             later run counts.
         carve: make a validation and a test split out of train where the dataset has none, by a
             hash of the sentence group; False keeps the splits of the files.
+        splits: a split set of the dataset, ``NAME`` or ``NAME:FOLD``; the splits of the files
+            where None. Of a named set only a missing validation is carved: a test that it does
+            not hold out would not be one.
 
     Raises:
         InvalidRatings: the target's scores are on more than one scale.
@@ -179,8 +184,10 @@ def load_examples(dataset: Dataset, target: Target, *, carve: bool = True) -> Ex
     scale = _scale(ratings, table, scores, target)
     rows = [_example(values, names, scores, target) for values in table.to_pylist()]
     notes: list[str] = []
+    if splits is not None:
+        rows = _dealt(rows, dataset, splits, notes)
     if carve:
-        rows = _carved(rows, notes)
+        rows = _carved(rows, notes, wanted=SPLITS[1:] if splits is None else ("validation",))
     return Examples(rows=tuple(rows), target=target, scale=scale, notes=tuple(notes))
 
 
@@ -204,12 +211,19 @@ def _example(
     )
 
 
-def _ratings(dataset: Dataset) -> pa.Table:
+def opinions_of(dataset: Dataset, dimension: str) -> pa.Table:
+    """People's single scores and published means of one dimension: a table of ratings."""
+    table = _ratings(dataset, columns=tuple(RATINGS))
+    wanted = pc.and_(pc.equal(table["kind"], HUMAN), pc.equal(table["dimension"], dimension))
+    return table.filter(wanted)
+
+
+def _ratings(dataset: Dataset, columns: Sequence[str] = _RATING_COLUMNS) -> pa.Table:
     """Scores of all rating sets that are numbers, in the order of the manifest."""
-    files = [pq.read_table(path, columns=list(_RATING_COLUMNS)) for path in dataset.rating_files]
+    files = [pq.read_table(path, columns=list(columns)) for path in dataset.rating_files]
     if not files:
         schema = ratings_schema().remove_metadata()
-        return pa.schema([schema.field(name) for name in _RATING_COLUMNS]).empty_table()
+        return pa.schema([schema.field(name) for name in columns]).empty_table()
     table = pa.concat_tables([file.replace_schema_metadata(None) for file in files])
     return table.filter(pc.is_finite(table["value"]))
 
@@ -259,13 +273,36 @@ def _scale(
     return next(iter(scales), None)
 
 
-def _carved(rows: list[Example], notes: list[str]) -> list[Example]:
+def same_range(first: str, second: str) -> bool:
+    """Whether two scales share their ends, so that scores on them can be compared as they are.
+
+    Example:
+        >>> same_range("acr_1_5", "continuous_1_5"), same_range("acr_1_5", "mushra_0_100")
+        (True, False)
+    """
+    if first == second or not {first, second} <= {*SCALES}:
+        return first == second
+    return (SCALES[first].low, SCALES[first].high) == (SCALES[second].low, SCALES[second].high)
+
+
+def _dealt(rows: list[Example], dataset: Dataset, splits: str, notes: list[str]) -> list[Example]:
+    """The rows in the splits of a named set; what it leaves unused is counted in ``notes``."""
+    where = dataset.split_set(splits)
+    unused = sum(split == UNUSED for split in where.values())
+    if unused:
+        notes.append(f"{unused} clips are in no split of {splits!r} and stay unused.")
+    return [replace(row, split=where[row.clip_id]) for row in rows]
+
+
+def _carved(
+    rows: list[Example], notes: list[str], wanted: Sequence[str] = SPLITS[1:]
+) -> list[Example]:
     """Fill empty splits from train; what was done is appended to ``notes``."""
     if not any(row.split == "train" for row in rows):
         present = ", ".join(sorted({row.split for row in rows})) or "none"
         notes.append(f"No train split (splits: {present}): all clips were pooled and split anew.")
         rows = [replace(row, split="train") for row in rows]
-    for split in SPLITS[1:]:
+    for split in wanted:
         if not any(row.split == split for row in rows):
             rows = _carve(rows, split, notes)
     return rows
