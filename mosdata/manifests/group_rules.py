@@ -8,7 +8,7 @@ hold-out): then no value of any key is on two sides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from mosdata.manifests.splits import SPLITS, UNUSED, SplitRule
 CANDIDATES: Final = 256
 """Salts that are tried at most where groups are few."""
 
-HASH_BUDGET: Final = 50_000
+HASH_BUDGET: Final = 20_000
 """Hashes spent on trying salts: where groups are many, chance alone is even enough."""
 
 FOLD_JOIN: Final = "+"
@@ -88,13 +88,17 @@ class GroupRule:
 
     def part_of(self, key: str, group: str) -> str:
         """The split or fold of one value of one key."""
-        if self.leaves_one_out:
-            return group
+        return self.dealer(key)(group)
+
+    def dealer(self, key: str) -> Callable[[str], str]:
+        """:meth:`part_of` of one key, for many values of it."""
         salt = f"{self.salt}/{key}"
         if self.shares is not None:
-            return SplitRule(shares=self.shares, salt=salt).split_of(group)
-        assert self.folds is not None
-        return str(int(unit_hash(f"fold/{salt}/{group}") * self.folds))
+            return SplitRule(shares=self.shares, salt=salt).split_of
+        if self.folds is None:
+            return str
+        folds = self.folds
+        return lambda group: str(int(unit_hash(f"fold/{salt}/{group}") * folds))
 
     def parts(self, groups: Sequence[str] = ()) -> tuple[str, ...]:
         """Splits, or folds in the order in which they validate each other.
@@ -282,7 +286,8 @@ def _places(
     index = {part: i for i, part in enumerate(parts)}
     columns = []
     for key, code, groups in zip(rule.by, codes, names, strict=True):
-        of_group = [index[rule.part_of(key, group)] for group in groups]
+        part_of = rule.dealer(key)
+        of_group = [index[part_of(group)] for group in groups]
         columns.append(np.array([*of_group, -1], dtype=np.int64)[code])
     return np.stack(columns, axis=1)
 
@@ -347,7 +352,7 @@ def _advice(rule: GroupRule, combos: Ints, counts: Ints, num_unused: int) -> lis
 
 
 def _sizes(rule: GroupRule, names: Sequence[Sequence[str]]) -> str:
-    return ", ".join(f"{len(g):,} of {key}" for key, g in zip(rule.by, names, strict=True))
+    return ", ".join(f"{len(g):,} values of {key}" for key, g in zip(rule.by, names, strict=True))
 
 
 def _remedy(rule: GroupRule) -> str:
