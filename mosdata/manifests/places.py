@@ -9,7 +9,7 @@ something already. :mod:`mosdata.manifests.durable` builds the same promises on 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 import pyarrow.parquet as pq
@@ -33,7 +33,9 @@ def place_of(text: str | Path) -> Path:
         >>> place_of("out/build").name
         'build'
     """
-    scheme, found, rest = str(text).partition("://")
+    if not isinstance(text, str):
+        return text  # a place already
+    scheme, found, rest = text.partition("://")
     if not found:
         return Path(text)
     if scheme in LOCAL_SCHEMES:
@@ -44,7 +46,7 @@ def place_of(text: str | Path) -> Path:
         raise MissingExtra(f"An address such as {text}", ["universal-pathlib"], "s3") from error
     options = {"use_listings_cache": False} if scheme in ("s3", "s3a", "gs", "gcs", "abfs") else {}
     try:
-        opened: Any = cast("Any", UPath)(str(text), **options)
+        opened: Any = cast("Any", UPath)(text, **options)
         opened.fs  # noqa: B018 - the package behind the address is imported here or not at all
 
     except (ImportError, ValueError) as error:
@@ -92,6 +94,15 @@ def remove_tree(folder: Path) -> None:
 def parquet_file(path: Path) -> pq.ParquetFile:
     """A Parquet file opened for reading, wherever it lies."""
     return pq.ParquetFile(_for_arrow(path))
+
+
+def stays_inside(folder: Path, name: str) -> bool:
+    """True where a relative name stays in its folder, whatever links or dots are on its way."""
+    if is_remote(folder):  # no links there: the name alone decides
+        pure = PurePosixPath(name)
+        return not pure.is_absolute() and ".." not in pure.parts and "://" not in name
+    root = folder.resolve()
+    return (root / name).resolve().is_relative_to(root)
 
 
 def _for_arrow(path: Path) -> Path | BinaryIO:

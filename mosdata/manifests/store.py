@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from mosdata.errors import DamagedDataset, InvalidValue, NothingFound
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.places import parquet_file, place_of, stays_inside
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterance_from
 from mosdata.manifests.split_sets import follow_sources, set_splits, split_set_entry
@@ -140,8 +141,8 @@ class Dataset:
         if not self.files:
             raise NothingFound(f"{self.folder} holds no clips.")
         path = self.folder / self.files[0].path
-        with damage_named(path):
-            return pq.read_schema(path)
+        with damage_named(path), parquet_file(path) as reader:
+            return reader.schema_arrow
 
     @property
     def class_names(self) -> list[str]:
@@ -179,7 +180,7 @@ class Dataset:
         for file in self.files_of(split):
             path = self.folder / file.path
             with damage_named(path):
-                reader = pq.ParquetFile(path)
+                reader = parquet_file(path)
             for group in range(reader.num_row_groups):
                 with damage_named(path):
                     rows = rows_of(reader, group, self.class_names, columns)
@@ -190,7 +191,7 @@ class Dataset:
         for file in self.files:
             path = self.folder / file.path
             with damage_named(path):
-                reader = pq.ParquetFile(path)
+                reader = parquet_file(path)
             for group in range(reader.num_row_groups):
                 with damage_named(path):
                     present = reader.read_row_group(group, columns=["id"])["id"].to_pylist()
@@ -271,8 +272,8 @@ def damage_named(path: Path) -> Iterator[None]:
 
 def _read_columns(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Some columns of a file, or all of them."""
-    with damage_named(path):
-        return pq.read_table(path, columns=None if columns is None else list(columns))
+    with damage_named(path), parquet_file(path) as reader:
+        return reader.read(columns=None if columns is None else list(columns))
 
 
 def rows_of(
@@ -293,7 +294,7 @@ def open_dataset(folder: Path | str) -> Dataset:
         NothingFound: no such folder, or no dataset in it (an unfinished build has no manifest).
         DamagedDataset: the manifest is not ours, or of a version that this mosdata cannot read.
     """
-    folder = Path(folder)
+    folder = place_of(folder)
     path = folder / MANIFEST_NAME
     if not path.is_file():
         raise NothingFound(
@@ -328,9 +329,8 @@ def file_entries(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _check_paths(folder: Path, manifest: Mapping[str, Any]) -> None:
     """No path of a manifest may leave its folder."""
-    root = folder.resolve()
     for path in [entry["path"] for entry in file_entries(manifest)]:
-        if not (root / path).resolve().is_relative_to(root):
+        if not stays_inside(folder, path):
             raise DamagedDataset(f"{folder / MANIFEST_NAME} names a file outside: {path!r}.")
 
 
