@@ -18,8 +18,12 @@ from mosdata.cli.build import build
 from mosdata.cli.corrupt import corrupt
 from mosdata.cli.doctor import doctor
 from mosdata.cli.evaluate import evaluate
+from mosdata.cli.import_ import import_
 from mosdata.cli.label import label
 from mosdata.cli.publish import publish
+from mosdata.cli.ratings import adapt as ratings_adapt
+from mosdata.cli.ratings import debias as ratings_debias
+from mosdata.cli.ratings import inspect as ratings_inspect
 from mosdata.cli.score import score
 from mosdata.cli.splits import check as splits_check
 from mosdata.cli.splits import make as splits_make
@@ -61,6 +65,7 @@ DATA, TRUTH, JUDGES, HOUSE = "Data", "Truth", "Judges", "House"
 
 for command, panel in (
     (build, DATA),
+    (import_, DATA),
     (corrupt, DATA),
     (label, DATA),
     (publish, DATA),
@@ -70,7 +75,18 @@ for command, panel in (
     (score, JUDGES),
     (doctor, HOUSE),
 ):
-    app.command(rich_help_panel=panel)(_stoppable(command))
+    app.command(name=command.__name__.rstrip("_"), rich_help_panel=panel)(_stoppable(command))
+
+ratings = typer.Typer(no_args_is_help=True)
+ratings.command(name="inspect")(_stoppable(ratings_inspect))
+ratings.command(name="debias")(_stoppable(ratings_debias))
+ratings.command(name="adapt")(_stoppable(ratings_adapt))
+app.add_typer(
+    ratings,
+    name="ratings",
+    rich_help_panel=TRUTH,
+    help="What people's scores are worth, without their habits, and for raters nobody knows.",
+)
 
 splits = typer.Typer(no_args_is_help=True)
 splits.command(name="make")(_stoppable(splits_make))
