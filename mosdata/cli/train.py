@@ -32,6 +32,13 @@ def train(
         str,
         typer.Option(help="Front end: logmel, mfcc, or hf:FOLDER[#LAYER] of a local model."),
     ] = "logmel",
+    splits: Annotated[
+        str,
+        typer.Option(
+            help="Split set of the dataset, NAME or NAME:FOLD (mosdata splits make). Default: the "
+            "splits of its files."
+        ),
+    ] = "",
     preset: Annotated[
         str, typer.Option(help="Settings: moe, or paper (the published rates and epochs).")
     ] = "moe",
@@ -45,8 +52,6 @@ def train(
     Where nobody has scored yet, the judge learns to tell synthesizers apart (stage 1), and
     stages 2 and 3 wait for scores.
     """
-    from dataclasses import replace
-
     from mosdata.cli import console
     from mosdata.cli.found import dataset_or_newest
     from mosdata.manifests.ids import JSON, stable_id
@@ -58,7 +63,8 @@ def train(
     )
     from mosdata.training.config import TrainConfig
 
-    config = replace(TrainConfig.preset(preset), target=target, encoder=encoder, seed=seed)
+    chosen = {"target": target, "encoder": encoder, "splits": splits, "seed": seed}
+    config = TrainConfig.preset(preset, **chosen)
     key: dict[str, JSON] = {"config": config.to_dict(), "content": data.content_id}
     folder = out or WORKSPACE / f"{model}-{stable_id('run', key)[:8]}"
     run = trainer(model)

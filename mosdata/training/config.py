@@ -22,6 +22,8 @@ class TrainConfig:
     Args:
         encoder: ``logmel``, ``mfcc``, ``hf:FOLDER`` or ``hf:FOLDER#LAYER``.
         target: ``mos`` (people), or a metric such as ``dnsmos.p808``.
+        splits: a split set of the dataset, ``NAME`` or ``NAME:FOLD``; the splits of its files
+            where empty.
         seed: of initial weights, order and dropout.
         num_experts: experts behind the gate.
         fusion_dim: width of the fused feature.
@@ -50,6 +52,7 @@ class TrainConfig:
 
     encoder: str = "logmel"
     target: str = "mos"
+    splits: str = ""
     seed: int = 0
     num_experts: int = 4
     fusion_dim: int = 256

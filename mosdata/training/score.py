@@ -15,6 +15,7 @@ from mosdata.audio import Clip, check_samples, decode_audio
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.predictions import Prediction
 from mosdata.manifests.rows import UNKNOWN
+from mosdata.manifests.splits import UNUSED
 from mosdata.manifests.store import Dataset
 from mosdata.training.checkpoint import LoadedJudge, load_judge
 from mosdata.training.data import Example, load_examples
@@ -150,6 +151,7 @@ def predict_dataset(
     run_folder: Path | str,
     dataset: Dataset,
     *,
+    splits: str | None = None,
     device: str = "cpu",
     cache_folder: Path | None = None,
     advance: Advance | None = None,
@@ -157,18 +159,39 @@ def predict_dataset(
     """Judge every clip of a dataset, in file order; the features come from the cache.
 
     On the dataset that the judge was trained on, splits are those of the training (with what was
-    carved out of train); on any other they are those of the files. Clips whose audio cannot be
-    read have neither score nor class.
+    carved out of train); on any other they are those of the files, or of the split set that is
+    named. Clips that a split set leaves unused are left out. Clips whose audio cannot be read have
+    neither score nor class.
+
+    Args:
+        run_folder: a finished run.
+        dataset: what to judge.
+        splits: a split set of the dataset, ``NAME`` or ``NAME:FOLD``.
+        device: of the encoder's backbone.
+        cache_folder: of features; beside the dataset where None.
+        advance: called with clips done and clips in all while features are computed.
 
     Raises:
-        NothingFound, DamagedDataset, InvalidValue: the run cannot be used.
+        NothingFound, DamagedDataset: the run cannot be used.
+        InvalidValue: the run cannot be used; or other splits than those of the training are
+            named for the dataset that the judge was trained on.
     """
     scorer = Scorer(run_folder, device=device)
     card = scorer.judge.card
     own = dataset.content_id == card.content_id
-    examples = load_examples(dataset, card.target, carve=own)
+    learned = scorer.judge.config.splits
+    if own and splits is not None and splits != learned:
+        raise InvalidValue(
+            "--splits",
+            splits,
+            f"{learned!r}, which the judge was trained on" if learned else "none, as in training",
+            "With other splits it would be judged on clips that it has learned from.",
+        )
+    splits = (learned or None) if own else splits
+    examples = load_examples(dataset, card.target, carve=own, splits=splits)
     table = dataset_features(dataset, scorer.encoder, cache_folder=cache_folder, advance=advance)
-    return [_predict(scorer, row, table.vectors.get(row.clip_id)) for row in examples.rows]
+    used = [row for row in examples.rows if row.split != UNUSED]
+    return [_predict(scorer, row, table.vectors.get(row.clip_id)) for row in used]
 
 
 def _predict(scorer: Scorer, row: Example, vector: Vector | None) -> Prediction:

@@ -96,7 +96,8 @@ def train_moe(
     started_s = time.monotonic()
     config = config or TrainConfig()
     dataset, run_folder = open_dataset(dataset_folder), Path(run_folder)
-    examples = load_examples(dataset, Target.parse(config.target, dataset))
+    target = Target.parse(config.target, dataset)
+    examples = load_examples(dataset, target, splits=config.splits or None)
     if _is_finished(run_folder, config, dataset, examples):
         return _summary(run_folder, started_s, already_done=True)
     material = gather(
