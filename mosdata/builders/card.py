@@ -47,6 +47,12 @@ def write_card(dataset: Dataset, provenance: Mapping[str, JSON] | None = None) -
     write_text(path, card_text(dataset, CardFacts(dataset), provenance, before=before))
 
 
+def write_changed(path: Path, text: str) -> None:
+    """Write a file unless it says this already, so that publishing again changes nothing."""
+    if not path.is_file() or path.read_text("utf-8") != text:
+        write_text(path, text)
+
+
 def card_text(
     dataset: Dataset,
     facts: CardFacts,
@@ -166,4 +172,12 @@ def _size_category(num_rows: int) -> str:
     return next((name for limit, name in SIZE_CATEGORIES if num_rows < limit), "n>10M")
 
 
-__all__ = ["CARD_NAME", "card_text", "merged", "provenance_of", "strictest_terms", "write_card"]
+__all__ = [
+    "CARD_NAME",
+    "card_text",
+    "merged",
+    "provenance_of",
+    "strictest_terms",
+    "write_card",
+    "write_changed",
+]

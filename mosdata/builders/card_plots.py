@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from mosdata.builders.card import write_changed
 from mosdata.builders.card_facts import CardFacts, ScoreFacts
 from mosdata.evaluation.svg import HEAT, INK, LINE, MUTED, PAPER, SERIES, drawing, finish
-from mosdata.manifests.durable import write_text
 from mosdata.manifests.rows import HUMAN
 
 PLOTS_FOLDER: Final = "card"
@@ -50,7 +50,7 @@ def write_plots(folder: Path, facts: CardFacts) -> dict[str, str]:
     for name, svg, alt in _figures(facts):
         path = f"{PLOTS_FOLDER}/{name}.svg"
         end = svg.index(">") + 1
-        write_text(folder / path, f"{svg[:end]}{STYLE}{svg[end:]}\n")
+        write_changed(folder / path, f"{svg[:end]}{STYLE}{svg[end:]}\n")
         made[path] = alt
     return made
 

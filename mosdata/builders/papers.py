@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from mosdata.builders.arrow_copy import INDEX_NAME
-from mosdata.builders.card import CARD_NAME, card_text, provenance_of
+from mosdata.builders.card import CARD_NAME, card_text, provenance_of, write_changed
 from mosdata.builders.card_facts import CardFacts
 from mosdata.builders.card_plots import LACKING, PLOTS_FOLDER, can_draw, write_plots
 from mosdata.builders.card_sections import citations_of, licence_section
 from mosdata.builders.licences import LICENCE_FILE
 from mosdata.builders.verify import CHECKSUMS_NAME, all_entries
-from mosdata.manifests.durable import sha256_file, write_text
+from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 CITATION_NAME: Final = "CITATION.cff"
@@ -43,12 +43,12 @@ def write_papers(out: Path, source: Dataset) -> str:
         plots=plots,
         no_plots="" if plots else LACKING,
     )
-    _write(out / CARD_NAME, text)
-    _write(out / LICENCE_FILE, licence_section(facts))
+    write_changed(out / CARD_NAME, text)
+    write_changed(out / LICENCE_FILE, licence_section(facts))
     if (source.folder / CITATION_NAME).is_file() and not (out / CITATION_NAME).is_file():
-        _write(out / CITATION_NAME, (source.folder / CITATION_NAME).read_text("utf-8"))
+        write_changed(out / CITATION_NAME, (source.folder / CITATION_NAME).read_text("utf-8"))
     elif not (out / CITATION_NAME).is_file():
-        _write(out / CITATION_NAME, citation_text(copied, facts))
+        write_changed(out / CITATION_NAME, citation_text(copied, facts))
     return facts.licence.front_matter["license"]
 
 
@@ -86,7 +86,7 @@ def write_checksums(out: Path) -> None:
     sums = {entry["path"]: entry["sha256"] for entry in all_entries(dataset.manifest)}
     sums |= {name: sha256_file(out / name) for name in _beside(dataset)}
     lines = [f"{checksum}  {name}\n" for name, checksum in sorted(sums.items())]
-    _write(out / CHECKSUMS_NAME, "".join(lines))
+    write_changed(out / CHECKSUMS_NAME, "".join(lines))
 
 
 def _beside(dataset: Dataset) -> set[str]:
@@ -96,9 +96,3 @@ def _beside(dataset: Dataset) -> set[str]:
     patterns += [f"{split}/*" for split in dataset.splits]
     out = dataset.folder
     return {path.relative_to(out).as_posix() for pattern in patterns for path in out.glob(pattern)}
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file unless it says this already, so that publishing again changes nothing."""
-    if not path.is_file() or path.read_text("utf-8") != text:
-        write_text(path, text)
