@@ -1,4 +1,4 @@
-"""``ray_cluster.yaml`` fits Ray's schema, and its commands do what its comments say."""
+"""Both files for ``ray up`` fit Ray's schema, and their commands do what their comments say."""
 
 import json
 import os
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-PATH = Path(__file__).parents[1] / "ray_cluster.yaml"
+ROOT = Path(__file__).parents[1]
+RENTED, OWNED = ROOT / "ray_cluster.yaml", ROOT / "deploy" / "ray_cluster.onprem.yaml"
+FILES = pytest.mark.parametrize("path", [RENTED, OWNED], ids=["rented", "owned"])
 
 STUB = """#!/usr/bin/env python3
 import json, os, resource, sys
@@ -23,10 +25,21 @@ with open(os.environ["HOME"] + "/calls.jsonl", "a") as calls:
 """
 
 
+def read(path):
+    """A file as Ray reads it."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
 @pytest.fixture
 def config():
-    """The file as Ray reads it."""
-    return yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    """The file for machines of one's own."""
+    return read(OWNED)
+
+
+@pytest.fixture
+def rented():
+    """The file for machines of a cloud."""
+    return read(RENTED)
 
 
 @pytest.fixture
@@ -73,17 +86,71 @@ def test_ray_accepts_it(config):
     assert (workers["min_workers"], workers["max_workers"]) == (expected, expected)
 
 
-def test_the_check_finds_a_slip(config):
-    """The schema refuses what it does not know: the test above can fail."""
+def test_ray_accepts_rented_machines(rented):
+    """Every type of worker is wanted at once; the head is asked for no work."""
+    prepared = schema_check(rented)
+
+    types = prepared["available_node_types"]
+    head = types.pop(prepared["head_node_type"])
+    assert head["resources"] == {"CPU": 0}
+    assert all(kind["min_workers"] == kind["max_workers"] > 0 for kind in types.values())
+    assert sum(kind["max_workers"] for kind in types.values()) == prepared["max_workers"]
+
+
+def test_engines_have_nodes_of_their_own(rented):
+    """A resource named after the engine, on one type of node each."""
+    offers = [
+        name for kind in rented["available_node_types"].values() for name in kind["resources"]
+    ]
+    engines = [name for name in offers if name != "CPU"]
+
+    assert engines
+    assert len({*engines}) == len(engines)
+    assert all(name.startswith("engine_") for name in engines)
+
+
+def test_only_ssh_is_open_to_the_outside(rented):
+    """And to somebody, not to everybody."""
+    (rule,) = rented["provider"]["security_group"]["IpPermissions"]
+    sources = [source["CidrIp"] for source in rule["IpRanges"]]
+
+    assert (rule["FromPort"], rule["ToPort"]) == (22, 22)
+    assert all(source.endswith("/32") for source in sources)
+
+
+def test_rented_nodes_start_with_the_token_mode(rented):
+    """Set for the container, so that every command in it has it; the dashboard is on loopback."""
+    (head,) = rented["head_start_ray_commands"]
+
+    assert "--env=RAY_AUTH_MODE=token" in rented["docker"]["run_options"]
+    assert {"--dashboard-host=127.0.0.1", "--num-cpus=0", "--port=6379"} <= {*head.split()}
+    assert "chmod 600 ~/.ray/auth_token" in rented["setup_commands"][0]
+
+
+@FILES
+@pytest.mark.parametrize("slip", ["max_wrkers", "head_start_ray_comands", "file_mount"])
+def test_the_check_finds_a_slip(path, slip):
+    """The schema refuses what it does not know: the tests above can fail."""
     from jsonschema import ValidationError
 
-    with pytest.raises(ValidationError, match="max_wrkers"):
-        schema_check({**config, "max_wrkers": 3})
+    with pytest.raises(ValidationError, match=slip):
+        schema_check({**read(path), slip: 3})
 
 
-def test_three_places_are_marked():
+def test_the_check_finds_a_slip_in_a_node_type(rented):
+    """One level down as well."""
+    from jsonschema import ValidationError
+
+    rented["available_node_types"]["cpu"]["min_wrkers"] = 1
+
+    with pytest.raises(ValidationError, match="min_wrkers"):
+        schema_check(rented)
+
+
+@FILES
+def test_three_places_are_marked(path):
     """The promise of the file's head."""
-    text = PATH.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
 
     assert [f"EDIT {i} of 3:" in text for i in (1, 2, 3)] == [True] * 3
     assert text.count("EDIT") == 4
@@ -121,13 +188,15 @@ def test_workers_join_with_the_token(config, machine):
     assert start["env"]["RAY_AUTH_MODE"] == "token"
 
 
-def test_the_token_travels_and_nothing_else(config):
+@FILES
+def test_the_token_travels_and_nothing_else(path):
     """The head hands mounts on to workers from the path where it got them."""
-    assert config["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
+    assert read(path)["file_mounts"] == {"~/.ray/auth_token": "~/.ray/auth_token"}
 
 
-def test_nothing_is_stopped_that_is_not_ours(config):
+@FILES
+def test_nothing_is_stopped_that_is_not_ours(path):
     """``ray stop`` would end other clusters of the account."""
-    lists = [value for name, value in config.items() if name.endswith("_commands")]
+    lists = [value for name, value in read(path).items() if name.endswith("_commands")]
 
     assert [command for commands in lists for command in commands if "ray stop" in command] == []
