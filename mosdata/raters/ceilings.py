@@ -157,13 +157,13 @@ def _rater_noise(
     """
     num_groups = panel.num_clips if group_C is None else int(group_C.max()) + 1
     clip_K, rater_K = pairs.clip_K, pairs.rater_K
-    weight_K = weight_C[clip_K] * pairs.count_K
+    weight_K = weight_C[clip_K] * pairs.count_K if pairs.repeated else weight_C[clip_K]
     if group_C is None:
         own = dot(weight_K, weight_K)
     else:
-        grouped_K = group_C[clip_K] >= 0
-        keys = (group_C[clip_K][grouped_K], rater_K[grouped_K], weight_K[grouped_K])
-        own = _squares(*keys, panel.num_raters)
+        # Clips without a group weigh nothing, wherever they are counted.
+        group_K = np.maximum(group_C, 0)[clip_K]
+        own = _squares(group_K, rater_K, weight_K, panel.num_raters)
     all_R = totals(rater_K, weight_K, panel.num_raters) / num_groups
     lone_N = weight_C[panel.clip_N[panel.rater_N < 0]]
     lone = dot(lone_N, lone_N)

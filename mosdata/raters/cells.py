@@ -17,12 +17,14 @@ class Cells:
     Args:
         clip_K: code of the clip.
         rater_K: code of the rater.
-        count_K: ratings of the pair; 1 in most designs.
+        count_K: ratings of the pair.
+        repeated: True where some pair has more than one.
     """
 
     clip_K: Ints
     rater_K: Ints
     count_K: Ints
+    repeated: bool
 
     @property
     def num_cells(self) -> int:
@@ -36,18 +38,19 @@ def cells(panel: Panel) -> Cells:
     key_N = clip_N * max(1, panel.num_raters) + rater_N
     starts = _starts(key_N)
     if starts is None:
-        return Cells(clip_K=clip_N, rater_K=rater_N, count_K=np.ones(clip_N.size, np.intp))
+        return Cells(
+            clip_K=clip_N, rater_K=rater_N, count_K=np.ones(clip_N.size, np.intp), repeated=False
+        )
     key_K = np.sort(key_N)[starts]
     clip_K, rater_K = np.divmod(key_K, max(1, panel.num_raters))
     count_K = np.diff(np.r_[starts, key_N.size])
-    return Cells(clip_K=clip_K, rater_K=rater_K, count_K=count_K)
+    return Cells(clip_K=clip_K, rater_K=rater_K, count_K=count_K, repeated=True)
 
 
 def num_repeated_pairs(panel: Panel, found: Cells) -> int:
     """Ratings beyond the first of one clip by one named rater in one test."""
-    beyond = int(found.count_K.sum()) - found.num_cells
-    if not beyond or not len(panel.test_names):
-        return beyond
+    if not found.repeated or not len(panel.test_names):
+        return int(found.count_K.sum()) - found.num_cells
     named_N = panel.rater_N >= 0
     key_N = panel.clip_N * panel.num_raters + panel.rater_N
     key_N = key_N * (len(panel.test_names) + 1) + panel.test_N + 1

@@ -32,19 +32,33 @@ def encode(column: pa.ChunkedArray | pa.Array) -> tuple[Ints, pa.Array]:
         >>> codes.tolist(), names.to_pylist()
         ([0, -1, 1, 0, -1], ['b', 'a'])
     """
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not pa.types.is_dictionary(array.type):
-        array = array.cast(pa.string()).dictionary_encode()
-    names = array.dictionary.cast(pa.string())
-    indices = array.indices.fill_null(UNKNOWN_CODE) if array.null_count else array.indices
-    codes: Ints = indices.to_numpy(zero_copy_only=False).astype(np.intp)
-    occurs = np.bincount(codes + 1, minlength=len(names) + 1)[1:] > 0
+    chunks, names = _encoded(column)
+    codes: Ints = np.concatenate([
+        numpy_of(chunk.indices.fill_null(UNKNOWN_CODE) if chunk.null_count else chunk.indices)
+        for chunk in chunks
+    ]).astype(np.intp)  # fmt: skip
+    occurs = np.zeros(len(names) + 1, np.bool_)
+    occurs[codes] = True
+    occurs = occurs[:-1]
     occurs &= ~numpy_of(pc.fill_null(pc.equal(names, ""), True))
     if occurs.all():
         return codes, names
     renamed = np.full(len(names) + 1, UNKNOWN_CODE, np.intp)
     renamed[:-1][occurs] = np.arange(np.count_nonzero(occurs))
     return renamed[codes], names.filter(pa.array(occurs))
+
+
+def _encoded(column: pa.ChunkedArray | pa.Array) -> tuple[list[pa.DictionaryArray], pa.Array]:
+    """The chunks of a column as codes into one list of names."""
+    given = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    if pa.types.is_dictionary(given.type):
+        given = given.unify_dictionaries()
+    else:
+        # Arrow numbers the names of all chunks in one list; to unify them would take far longer.
+        given = given.cast(pa.string()).dictionary_encode()
+    names = given.chunk(0).dictionary.cast(pa.string())
+    assert all(len(chunk.dictionary) == len(names) for chunk in given.chunks)
+    return given.chunks, names
 
 
 def sorted_codes_of(table: pa.Table, name: str) -> tuple[Ints, pa.Array]:

@@ -184,11 +184,14 @@ def _two_way(panel: Panel, pairs: Cells) -> Mapping[str, float] | None:
         counts(clip_N, panel.num_clips).astype(np.float64),
         counts(rater_N, panel.num_raters).astype(np.float64),
     )
-    square_K = pairs.count_K.astype(np.float64) ** 2
-    raters_in_clips = float(ratio(totals(pairs.clip_K, square_K, clips_C.size), clips_C).sum())
-    clips_in_raters = float(ratio(totals(pairs.rater_K, square_K, raters_R.size), raters_R).sum())
     num, num_clips = float(value_N.size), float(np.count_nonzero(clips_C))
     num_raters = float(np.count_nonzero(raters_R))
+    # How far the ratings of a clip are one rater's, summed over clips; and the other way round.
+    raters_in_clips, clips_in_raters = num_clips, num_raters
+    if pairs.repeated:
+        square_K = pairs.count_K.astype(np.float64) ** 2
+        raters_in_clips = ratio(totals(pairs.clip_K, square_K, clips_C.size), clips_C).sum()
+        clips_in_raters = ratio(totals(pairs.rater_K, square_K, raters_R.size), raters_R).sum()
     squares = np.array([
         dot(value_N, value_N),
         ratio(totals(clip_N, value_N, clips_C.size) ** 2, clips_C).sum(),

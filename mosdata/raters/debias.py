@@ -129,16 +129,24 @@ def debias(
     return _affine(panel, shrinkage, parts_R)
 
 
-def _additive(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
-    spare_N = panel.rater_or_spare
-    fit = fit_additive(
+def additive_offsets(panel: Panel, *, shrinkage: float = SHRINKAGE) -> Floats:
+    """The offsets alone, as ``debias`` finds them with a shrinkage above 0; shape ``(R,)``."""
+    return _fit(panel, shrinkage).offset_R[:-1]
+
+
+def _fit(panel: Panel, shrinkage: float) -> AdditiveFit:
+    return fit_additive(
         panel.clip_N,
-        spare_N,
+        panel.rater_or_spare,
         panel.value_N,
         num_clips=panel.num_clips,
         num_raters=panel.num_raters,
         shrinkage=shrinkage,
     )
+
+
+def _additive(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
+    spare_N, fit = panel.rater_or_spare, _fit(panel, shrinkage)
     fit = _centred(fit, component_R, panel) if not shrinkage else fit
     value_N = panel.value_N - fit.offset_R[spare_N]
     free = panel.num_ratings - panel.num_clips - panel.num_raters + 1

@@ -165,8 +165,8 @@ class _Halves:
         self._shrinkage = shrinkage
         # Both sides in one pass: their codes lie side by side, ratings of neither are left out.
         side_N, value_N = 2 * panel.clip_N + second_N, panel.value_N
-        either_N = first_N | second_N
-        if not either_N.all():
+        if panel.num_raters and panel.num_unnamed:
+            either_N = first_N | second_N
             side_N, value_N = side_N[either_N], value_N[either_N]
         votes = counts(side_N, 2 * panel.num_clips)
         means = ratio(totals(side_N, value_N, 2 * panel.num_clips), votes)

@@ -15,8 +15,8 @@ from mosdata.raters.ceilings import Ceiling, ceilings
 from mosdata.raters.cells import cells
 from mosdata.raters.codes import numpy_of
 from mosdata.raters.components import Reliability, reliability, variance_components
-from mosdata.raters.counting import Floats, Ints, counts
-from mosdata.raters.debias import debias
+from mosdata.raters.counting import Floats, counts
+from mosdata.raters.debias import additive_offsets
 from mosdata.raters.design import Design, component_of_raters, design
 from mosdata.raters.halves import NUM_SPLITS, Level, Sides, SplitHalf, split_halves
 from mosdata.raters.human_error import HumanError, rmse_human
@@ -270,7 +270,7 @@ def inspect(
         human_error=rmse_human(panel),
         halves=halves,
         ceilings=ceilings(panel, components=components, halves=halves, pairs=pairs),
-        offsets=_offsets(panel, component_R),
+        offsets=_offsets(panel),
         histogram=_histogram(panel),
         system_truth=truth,
         truth_gap=gap,
@@ -291,10 +291,10 @@ def _num_splits(panel: Panel) -> int:
     return min(NUM_SPLITS, max(MIN_SPLITS, affordable))
 
 
-def _offsets(panel: Panel, component_R: Ints) -> Offsets | None:
+def _offsets(panel: Panel) -> Offsets | None:
     if not panel.num_raters:
         return None
-    offset_R = debias(panel, component_R=component_R).offset_R
+    offset_R = additive_offsets(panel)
     # The names are sorted, and the sort is stable: equal offsets come by name.
     furthest = np.argsort(-np.abs(offset_R), kind="stable")[:NUM_EXAMPLES].tolist()
     return Offsets(
