@@ -19,6 +19,7 @@ from mosdata.builders.card import write_card
 from mosdata.builders.findings import with_sound_findings
 from mosdata.builders.plan import Plan
 from mosdata.builders.receipts import Receipt, Rejection
+from mosdata.builders.split_files import hand_down_split_sets
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.schema import SCHEMA_VERSION, ratings_schema
@@ -105,7 +106,9 @@ def commit_clips(
             *(_link_ratings(parent, stage) if parent and keeps_parent else []),
             *([_write_ratings(stage, ratings)] if ratings else []),
         ],
-        "split_sets": _link_split_sets(parent, stage, keeps_parent=keeps_parent) if parent else [],
+        "split_sets": (
+            hand_down_split_sets(parent, stage, keeps_parent=keeps_parent) if parent else []
+        ),
     }
     write_manifest(stage, manifest)
     provenance = with_sound_findings(provenance, open_dataset(stage))
@@ -235,21 +238,6 @@ def _link_ratings(parent: Dataset, stage: Path) -> list[Any]:
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(parent.folder / file["path"], target)
     return list(parent.manifest["ratings"])
-
-
-def _link_split_sets(parent: Dataset, stage: Path, *, keeps_parent: bool) -> list[Any]:
-    """The parent's split sets, which copies follow; of ratings only where these come along."""
-    entries = [
-        entry
-        for entry in parent.manifest.get("split_sets", [])
-        if keeps_parent or entry["rows"] == "clips"
-    ]
-    for entry in entries:
-        for file in entry["files"]:
-            target = stage / file["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link(parent.folder / file["path"], target)
-    return entries
 
 
 def _link(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,25 +15,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mosdata.builders.run import run_lock
+from mosdata.builders.split_files import write_split_file
 from mosdata.builders.split_tables import read_rows
 from mosdata.builders.stage import run_folder
 from mosdata.errors import InvalidValue, OutputConflict, UsageError
-from mosdata.manifests.durable import create_text, sync_file, sync_folder, write_json
+from mosdata.manifests.durable import create_text, write_json
 from mosdata.manifests.group_rules import Dealt, GroupRule, balanced, deal
 from mosdata.manifests.groups import RATER, keys_of, known, whole
-from mosdata.manifests.ids import JSON, canonical_json
+from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import HUMAN
-from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.split_sets import check_set_name, split_set_entry
 from mosdata.manifests.store import (
     Dataset,
     damage_named,
-    describe_file,
     open_dataset,
     write_manifest,
 )
 
-FOLDER: Final = "splits"
 RULE_SUFFIX: Final = ".rule.json"
 
 
@@ -197,8 +194,9 @@ def _dataset_rows(
     clips = dataset.table(["id", "parent_id", *columns]).sort_by("id")
     keys = keys_of(clips, clip_keys)
     ids = whole(clips["id"])
+    notes = _absent_sources(clips)
     if RATER not in by:
-        return pa.table({"clip_id": ids}), keys, []
+        return pa.table({"clip_id": ids}), keys, notes
     rated, num_unnamed = rating_pairs(dataset)
     if not len(rated):
         raise UsageError(
@@ -206,9 +204,23 @@ def _dataset_rows(
             "out by rater. Add ratings with 'mosdata label --ratings FILE.csv' (column rater)."
         )
     place = pc.index_in(whole(rated["clip_id"]), value_set=ids)
-    notes = [f"{num_unnamed:,} ratings without a named rater are in no split."]
+    if num_unnamed:
+        notes.append(f"{num_unnamed:,} ratings without a named rater are in no split.")
     keys = {key: values.take(place) for key, values in keys.items()}
-    return rated, {**keys, RATER: known(rated["rater"])}, notes if num_unnamed else []
+    return rated, {**keys, RATER: known(rated["rater"])}, notes
+
+
+def _absent_sources(clips: pa.Table) -> list[str]:
+    """What to tell where a clip's parent is not in the dataset: its parents are not known."""
+    parents = known(clips["parent_id"]).drop_null()
+    absent = parents.filter(pc.invert(pc.is_in(parents, value_set=whole(clips["id"]))))
+    if not len(absent):
+        return []
+    return [
+        f"{len(absent):,} clips are copies of {pc.count_distinct(absent).as_py():,} clips that are "
+        "not in this dataset; whether those are copies of one another is not known here. The "
+        "split sets that came with the dataset know it."
+    ]
 
 
 def rating_pairs(dataset: Dataset) -> tuple[pa.Table, int]:
@@ -279,17 +291,7 @@ def _has_already(dataset: Dataset, made: MadeSplits) -> bool:
 
 def _add(dataset: Dataset, table: pa.Table, made: MadeSplits) -> None:
     """Put the file into place, then name it in the manifest; until then it does not exist."""
-    for left in dataset.folder.glob(".splits-*"):  # by a run that was killed; its lock is ours now
-        left.unlink(missing_ok=True)
-    partial = dataset.folder / f".splits-{uuid.uuid4().hex[:12]}.parquet"
-    place = dataset.folder / FOLDER / f"{made.name}.parquet"
-    place.parent.mkdir(exist_ok=True)
-    about = canonical_json({"table": "splits", "schema_version": SCHEMA_VERSION})
-    pq.write_table(table.replace_schema_metadata({"mosdata": about}), partial, compression="zstd")
-    sync_file(partial)
-    partial.replace(place)
-    sync_folder(place.parent)
-    file = describe_file(dataset.folder, place, split="all", rows=len(table))
+    file = write_split_file(dataset.folder, made.name, table)
     entry: dict[str, JSON | object] = {
         "name": made.name,
         "rows": made.rows,
@@ -297,7 +299,7 @@ def _add(dataset: Dataset, table: pa.Table, made: MadeSplits) -> None:
         "parts": [*made.parts],
         "counts": dict(made.counts),
         "num_unknown": made.num_unknown,
-        "files": [asdict(file)],
+        "files": [file],
     }
     others = dataset.manifest.get("split_sets", [])
     write_manifest(dataset.folder, {**dataset.manifest, "split_sets": [*others, entry]})

@@ -191,8 +191,10 @@ def _show_check(found: SplitCheck) -> None:
 
 
 def _finding_rows(finding: KeyFinding) -> list[list[object]]:
+    """Lines of the table: every crossing of a leak; of what is for information, the last one."""
     if not finding.crossings:
         return [[finding.key, "", "", "", "", finding.verdict]]
+    shown = finding.crossings if finding.verdict == "leak" else finding.crossings[-1:]
     return [
         [
             finding.key,
@@ -202,7 +204,7 @@ def _finding_rows(finding: KeyFinding) -> list[list[object]]:
             f"{crossing.share:.1%}",
             finding.verdict,
         ]
-        for crossing in finding.crossings
+        for crossing in shown
     ]
 
 

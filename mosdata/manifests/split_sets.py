@@ -82,13 +82,12 @@ def set_splits(entry: Mapping[str, Any], fold: str | None, rows: pa.Table) -> pa
     return splits_of_fold(whole(rows["fold"]), fold, rule, entry["parts"])
 
 
-def follow_sources(clips: pa.Table, listed: pa.Array, splits: pa.Array, *, name: str) -> pa.Array:
-    """Split of every clip: its own where it is listed, else that of the nearest listed parent.
+def follow_sources(clips: pa.Table, listed: pa.Array, *, name: str) -> pa.Array:
+    """Row of every clip in a set's file: its own where it is listed, else its nearest parent's.
 
     Args:
         clips: columns ``id`` and ``parent_id``.
-        listed: ids that the set's file knows.
-        splits: theirs.
+        listed: ids that the set's file knows, in the order of its rows.
         name: of the set, for the message.
 
     Raises:
@@ -96,13 +95,13 @@ def follow_sources(clips: pa.Table, listed: pa.Array, splits: pa.Array, *, name:
     """
     ids, parents = whole(clips["id"]), known(clips["parent_id"])
     current = ids
-    found = splits.take(pc.index_in(current, value_set=listed))
+    found = pc.index_in(current, value_set=listed)
     for _ in range(MAX_GENERATIONS):
         lost = pc.and_(pc.is_null(found), pc.is_valid(current))
         if not pc.any(lost).as_py():
             break
         current = parents.take(pc.index_in(current, value_set=ids, skip_nulls=True))
-        found = pc.coalesce(found, splits.take(pc.index_in(current, value_set=listed)))
+        found = pc.coalesce(found, pc.index_in(current, value_set=listed))
     if found.null_count:
         first = ids.filter(pc.is_null(found))[0].as_py()
         raise DamagedDataset(

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 
 from mosdata.errors import DamagedDataset, InvalidValue, NothingFound
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
+from mosdata.manifests.groups import whole
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.places import parquet_file, place_of, stays_inside
 from mosdata.manifests.rows import Rating, Utterance
@@ -241,7 +242,7 @@ class Dataset:
         rows = _read_columns(self.folder / entry["files"][0]["path"])
         clips = self.table(["id", "parent_id"])
         splits = set_splits(entry, fold, rows)
-        found = follow_sources(clips, rows["clip_id"].combine_chunks(), splits, name=name)
+        found = splits.take(follow_sources(clips, whole(rows["clip_id"]), name=name))
         return dict(zip(clips["id"].to_pylist(), found.to_pylist(), strict=True))
 
     def rating_split_set(self, name: str) -> dict[tuple[str, str], str]:
