@@ -20,7 +20,7 @@ from mosdata.builders.audio_folder import AudioFolder
 from mosdata.builders.commit import RatingSet
 from mosdata.builders.findings import findings_json, named
 from mosdata.builders.licences import TERMS_STRICTEST_FIRST
-from mosdata.builders.rated_clips import RatedClip, rated_clips, unrated_clip
+from mosdata.builders.rated_clips import RatedClip, rated_clips, ratings_digest, unrated_clip
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.corpora.sound import take_in
 from mosdata.corpora.table import Finding, RatedCorpus
@@ -287,18 +287,15 @@ class ImportStage:
 
     @cached_property
     def _ratings_digest(self) -> str:
-        digest = hashlib.blake2b(digest_size=16)
-        for batch in self.corpus.ratings.to_batches(max_chunksize=1 << 14):
-            digest.update("".join(map(canonical_json, batch.to_pylist())).encode())
-        return digest.hexdigest()
+        return ratings_digest(self.corpus.ratings)
 
     @property
     def ratings(self) -> RatingSet | None:
         """The corpus's scores as one set, in the order of its tables."""
         if not self.corpus.ratings.num_rows:
             return None
-        name = f"human-{stable_id('ratings', {'corpus': self._ratings_digest})[:8]}"
-        about: dict[str, JSON] = {"source": "import", "layout": self.corpus.layout}
+        name = f"human-{self._ratings_digest[:8]}"
+        about: dict[str, JSON] = {"source": "tables", "layout": self.corpus.layout}
         return RatingSet(name=name, table=self.corpus.ratings, about=about)
 
     def records(self) -> Iterator[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from mosdata.builders.findings import named
 from mosdata.builders.transcripts import normalise
 from mosdata.corpora.table import Finding, RatedCorpus
 from mosdata.errors import InvalidRatings
-from mosdata.manifests.ids import JSON, stable_id
+from mosdata.manifests.ids import JSON, canonical_json, stable_id
 from mosdata.manifests.rows import HUMAN, UNKNOWN
 
 UNDETERMINED: Final = "und"
@@ -164,6 +165,14 @@ def _origin(name: str, parents: Mapping[str, str]) -> str:
             )
         passed.append(parent)
     return passed[-1]
+
+
+def ratings_digest(ratings: pa.Table) -> str:
+    """Checksum of scores in their order, whatever file they come from."""
+    digest = hashlib.blake2b(digest_size=16)
+    for batch in ratings.to_batches(max_chunksize=1 << 14):
+        digest.update("".join(map(canonical_json, batch.to_pylist())).encode())
+    return digest.hexdigest()
 
 
 def overall_scores(ratings: pa.Table) -> tuple[dict[str, _Overall], list[Finding]]:

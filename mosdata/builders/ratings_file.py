@@ -1,183 +1,148 @@
-"""People's scores from a CSV file, checked row by row, added to the dataset they judge."""
+"""People's scores from a table of any known layout, added to the dataset whose clips they judge."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mosdata.builders.commit import add_ratings
+from mosdata.builders.rated_clips import ratings_digest
 from mosdata.builders.run import run_lock
 from mosdata.builders.stage import run_folder
-from mosdata.errors import InvalidRatings, UnknownName
-from mosdata.manifests.durable import sha256_file
-from mosdata.manifests.ids import JSON, stable_id
-from mosdata.manifests.rows import HUMAN, Rating
-from mosdata.manifests.schema import ratings_batch, ratings_schema
+from mosdata.corpora.read import read_corpus
+from mosdata.corpora.table import Finding
+from mosdata.errors import InvalidRatings
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.schema import ratings_schema
 from mosdata.manifests.store import Dataset, ParquetRows
 
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    "clip": ("clip_id", "id", "clip", "utterance", "sample_id"),
-    "score": ("score", "mos", "rating", "value"),
-    "rater": ("rater", "listener", "listener_id", "listener_name", "worker"),
-    "test": ("test", "session"),
-}
-"""Header names that are understood, for each thing a rating says."""
-
-SCALES: Final[Mapping[str, tuple[float, float]]] = {"acr_1_5": (1.0, 5.0)}
 MAX_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanRatings:
-    """What a ratings file added: scores, clips and raters, and the name of the set."""
+    """What some tables added: scores, clips and raters, the name of the set, and what was odd."""
 
     name: str
+    layout: str
     num_ratings: int
     num_clips: int
     num_raters: int
     was_complete: bool
+    findings: tuple[Finding, ...] = ()
 
 
 def add_human_ratings(
-    dataset: Dataset, path: Path, *, dimension: str = "mos", scale: str = "acr_1_5"
+    dataset: Dataset,
+    tables: Path | Sequence[Path],
+    *,
+    layout: str | None = None,
+    mapping: Path | None = None,
+    dimension: str = "mos",
+    scale: str | None = None,
 ) -> HumanRatings:
-    """Add the scores of a CSV file with a header (``clip_id,score`` and, if known, ``rater``).
+    """Add the scores of a table, such as a CSV file with ``clip_id,score`` and ``rater``.
 
-    Nothing is added unless every row is right.
+    Nothing is added unless every row is right. The same scores are added once, whatever file they
+    are in.
 
     Args:
         dataset: what was rated.
-        path: the CSV file; it is not changed.
-        dimension: what was judged.
-        scale: on which scale.
+        tables: one table, or several that belong together; they are not changed.
+        layout: a layout of :data:`mosdata.corpora.layouts.LAYOUTS`; None tells it from the files.
+        mapping: a TOML file that says what the columns mean.
+        dimension: what was judged, where the tables leave it open.
+        scale: on which scale; None is that of the layout.
 
     Raises:
-        InvalidRatings: no such file, a column is missing, or rows with a score off its scale,
-            not a number, or for a clip that the dataset does not have.
-        UnknownName: no such scale.
+        InvalidRatings: a table cannot be read, a column is missing, or rows with a score off its
+            scale, not a number, or for a clip that the dataset does not have.
+        UnknownName: no such layout or scale.
+        InvalidValue: a scale that compares clips.
     """
-    if scale not in SCALES:
-        raise UnknownName("scale", scale, SCALES)
-    ratings = list(_read(path, dataset, dimension=dimension, scale=scale))
-    if not ratings:
-        raise InvalidRatings(f"{path} has a header and no scores.")
-    name = _name_of(path, dimension=dimension, scale=scale)
+    given = [tables] if isinstance(tables, Path) else [*tables]
+    corpus = read_corpus(given, layout=layout, mapping=mapping, dimension=dimension, scale=scale)
+    ratings = corpus.ratings
+    _check_whole(corpus.findings, given)
+    if not ratings.num_rows:
+        raise InvalidRatings(f"{given[0]} has a header and no scores.")
+    _check_clips(ratings, dataset, given)
+    name = f"human-{ratings_digest(ratings)[:8]}"
     known = any(entry["name"] == name for entry in dataset.manifest["ratings"])
     if not known:
-        _add(dataset, name, ratings)
+        _add(dataset, name, ratings, layout=corpus.layout)
     return HumanRatings(
         name=name,
-        num_ratings=len(ratings),
-        num_clips=len({rating.clip_id for rating in ratings}),
-        num_raters=len({rating.rater for rating in ratings} - {None}),
+        layout=corpus.layout,
+        num_ratings=ratings.num_rows,
+        num_clips=pc.count_distinct(ratings["clip_id"]).as_py(),
+        num_raters=pc.count_distinct(ratings["rater"], mode="only_valid").as_py(),
         was_complete=known,
+        findings=tuple(corpus.findings),
     )
 
 
-def _name_of(path: Path, *, dimension: str, scale: str) -> str:
-    """The name of a set: the same file about the same thing is the same set."""
-    key: dict[str, JSON] = {"file": sha256_file(path), "dimension": dimension, "scale": scale}
-    return f"human-{stable_id('ratings', key)[:8]}"
-
-
-def _add(dataset: Dataset, name: str, ratings: Sequence[Rating]) -> None:
+def _add(dataset: Dataset, name: str, ratings: pa.Table, *, layout: str) -> None:
     run = run_folder(dataset.folder)
     with run_lock(run):
         partial = run / f".{name}.{uuid.uuid4().hex[:12]}.parquet"
         try:
             writer = ParquetRows(partial, ratings_schema())
-            writer.write(ratings_batch(ratings))
+            for batch in ratings.cast(ratings_schema()).to_batches():
+                writer.write(batch)
             writer.close()
-            add_ratings(dataset.folder, name=name, files=[partial], about={"source": "csv"})
+            about: dict[str, JSON] = {"source": "tables", "layout": layout}
+            add_ratings(dataset.folder, name=name, files=[partial], about=about)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def _read(path: Path, dataset: Dataset, *, dimension: str, scale: str) -> Iterator[Rating]:
-    clips = {*dataset.table(["id"])["id"].to_pylist()}
-    problems: list[str] = []
-    with _opened(path) as file, _csv_errors(path):
-        reader = csv.DictReader(file)
-        columns = _columns(path, reader.fieldnames or [])
-        for row in reader:
-            where = f"line {reader.line_num}"
-            clip_id = (row[columns["clip"]] or "").strip()
-            score = _score(row[columns["score"]], scale)
-            if isinstance(score, str):
-                problems.append(f"{where}: {score}")
-            elif clip_id not in clips:
-                problems.append(f"{where}: no clip {clip_id!r} in {dataset.folder}")
-            else:
-                yield Rating(
-                    clip_id=clip_id,
-                    kind=HUMAN,
-                    dimension=dimension,
-                    scale=scale,
-                    value=score,
-                    rater=_text(row, columns.get("rater")),
-                    test=_text(row, columns.get("test")),
-                )
-    if problems:
-        more = len(problems) - MAX_SHOWN
-        shown = "; ".join(problems[:MAX_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-        raise InvalidRatings(f"{path}, nothing was added: {shown}.")
+def _check_whole(findings: Sequence[Finding], tables: Sequence[Path]) -> None:
+    """A corpus may be imported without rows that do not fit; a dataset gets all or nothing.
 
-
-def _opened(path: Path) -> TextIO:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise InvalidRatings(f"{path} cannot be read: {error.strerror}.") from error
-
-
-@contextlib.contextmanager
-def _csv_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InvalidRatings(
-            f"{path} is not UTF-8 (byte 0x{error.object[error.start]:02x}); nothing was added. "
-            "Save it as 'CSV UTF-8', or convert it with iconv."
-        ) from error
-    except csv.Error as error:
-        raise InvalidRatings(f"{path} is not CSV: {error}; nothing was added.") from error
-
-
-def _columns(path: Path, header: Sequence[str]) -> dict[str, str]:
-    """Which header names what; clip and score must be there."""
-    given = {name.strip().lower(): name for name in header}
-    found = {
-        what: given[alias]
-        for what, aliases in COLUMNS.items()
-        for alias in reversed(aliases)
-        if alias in given
-    }
-    for what in ("clip", "score"):
-        if what not in found:
+    Raises:
+        InvalidRatings: some rows were left out.
+    """
+    for found in findings:
+        if found.code == "ragged_row":
+            shown = "; ".join(found.examples)
             raise InvalidRatings(
-                f"{path} has the columns {', '.join(header) or '(none)'}; one for the {what} is "
-                f"missing. It may be called: {', '.join(COLUMNS[what])}."
+                f"{tables[0]}, nothing was added: {found.count} {found.message} ({shown})."
             )
-    return found
 
 
-def _score(text: str | None, scale: str) -> float | str:
-    """The score, or what is wrong with it."""
-    low, high = SCALES[scale]
-    try:
-        value = float(text or "")
-    except ValueError:
-        return f"score {text!r} is not a number"
-    if math.isnan(value) or not low <= value <= high:
-        return f"score {text} is outside {low:g} to {high:g}"
-    return value
+def _check_clips(ratings: pa.Table, dataset: Dataset, tables: Sequence[Path]) -> None:
+    """Every clip that is scored must be in the dataset.
+
+    Raises:
+        InvalidRatings: names the first that are not, with the line where they come first.
+    """
+    rated = pc.unique(ratings["clip_id"])
+    strange = rated.filter(pc.invert(pc.is_in(rated, dataset.table(["id"])["id"].combine_chunks())))
+    if not len(strange):
+        return
+    shown = "; ".join(
+        f"{_where(name, tables)}no clip {name!r} in {dataset.folder}"
+        for name in strange[:MAX_SHOWN].to_pylist()
+    )
+    more = len(strange) - MAX_SHOWN
+    tail = f"; and {more} more" if more > 0 else ""
+    raise InvalidRatings(f"{tables[0]}, nothing was added: {shown}{tail}.")
 
 
-def _text(row: Mapping[str, str | None], column: str | None) -> str | None:
-    return (row[column] or "").strip() or None if column else None
+def _where(name: str, tables: Sequence[Path]) -> str:
+    """The line of a text table where a clip is first named."""
+    for path in tables:
+        if not path.is_file():
+            continue
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, start=1):
+                if name in line:
+                    return f"line {number}: "
+    return ""

@@ -16,8 +16,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from mosdata.builders.finish import Progress
     from mosdata.builders.run import Outcome
+    from mosdata.corpora.table import Finding
 
 LOG_WIDTH: Final = 120
+EXAMPLES_SHOWN: Final = 3
 
 PLAIN_EVERY_S: Final = 5.0
 """Seconds between two lines where standard error is not a terminal."""
@@ -159,6 +161,15 @@ def summary(outcome: Outcome, *, made: str, next_step: str) -> None:
         for reason, count in outcome.reasons.items():
             say(f"  {count:>6,}  {reason}")
     say(f"Next: {next_step}")
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """What was odd in a corpus: a note each, with its count and the first examples."""
+    for found in findings:
+        shown = ", ".join(found.examples[:EXAMPLES_SHOWN])
+        more = ", ..." if len(found.examples) > EXAMPLES_SHOWN else ""
+        about = f" ({shown}{more})" if shown else ""
+        note(f"{found.code}: {found.count:,} {found.message.rstrip('.')}{about}.")
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mosdata.corpora.table import Finding, RatedCorpus
 
 RECORDS_PER_SHARD = 128
-EXAMPLES_SHOWN = 3
 
 
 def import_(
@@ -132,7 +131,7 @@ def import_(
             on_progress=show,
         )
     findings = _findings_in(folder)
-    _show_findings(findings)
+    console.show_findings(findings)
     audible = stage.audio is not None
     wanted = "mosdata train moe" if audible else "import again with --audio to train on it"
     next_step = f"mosdata ratings inspect {folder}; {wanted}"
@@ -226,20 +225,10 @@ def _findings_in(folder: Path) -> list[Finding]:
     return findings_of(json.loads((folder / "provenance.json").read_text("utf-8")))
 
 
-def _show_findings(findings: Sequence[Finding]) -> None:
-    from mosdata.cli import console
-
-    for found in findings:
-        shown = ", ".join(found.examples[:EXAMPLES_SHOWN])
-        more = ", ..." if len(found.examples) > EXAMPLES_SHOWN else ""
-        about = f" ({shown}{more})" if shown else ""
-        console.note(f"{found.code}: {found.count:,} {found.message.rstrip('.')}{about}.")
-
-
 def _show_plan(stage: ImportStage, folder: Path, plan_id: str, *, as_json: bool) -> None:
     from mosdata.cli import console
 
-    _show_findings(stage.findings)
+    console.show_findings(stage.findings)
     estimate = stage.estimate()
     console.say(
         f"{estimate.num_records:,} clips, {estimate.duration_s / 3600:.2f} hours, about "

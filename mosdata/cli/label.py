@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,11 +27,23 @@ def label(
         ),
     ] = "",
     ratings: Annotated[
-        Path | None,
-        typer.Option(help="CSV file with people's scores: clip_id, score and, if known, rater."),
+        list[Path] | None,
+        typer.Option(
+            help="Table of people's scores, such as a CSV file with clip_id, score and rater; any "
+            "that 'mosdata import' reads. May be repeated."
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Layout of the ratings. Default: found by looking.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="TOML file that says what the columns of ratings mean.")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="Scale of the ratings. Default: as the layout says.")
     ] = None,
     dimension: Annotated[
-        str, typer.Option(help="What people judged; only with --ratings.")
+        str, typer.Option(help="What people judged, where the ratings do not say.")
     ] = "mos",
     executor: Executor = "auto",
     workers: Workers = None,
@@ -55,8 +67,9 @@ def label(
     target = dataset_or_newest(
         dataset, stages=None, first="mosdata build --transcripts transcripts.txt"
     )
-    if ratings is not None:
-        _add_people(target, ratings, dimension, as_json=as_json)
+    if ratings:
+        how = {"layout": layout, "scale": scale, "dimension": dimension, "mapping": mapping}
+        _add_people(target, ratings, how, as_json=as_json)
         return
     config = LabelConfig(metrics=tuple(m.strip() for m in metrics.split(",") if m.strip()))
     _compute(target, config, execution, as_json=as_json)
@@ -89,11 +102,12 @@ def _compute(target: Dataset, config: LabelConfig, execution: Execution, *, as_j
     console.result(value, as_json=as_json, plain=target.folder)
 
 
-def _add_people(target: Dataset, path: Path, dimension: str, *, as_json: bool) -> None:
+def _add_people(target: Dataset, tables: list[Path], how: dict[str, Any], *, as_json: bool) -> None:
     from mosdata.builders.ratings_file import add_human_ratings
     from mosdata.cli import console
 
-    added = add_human_ratings(target, path, dimension=dimension)
+    added = add_human_ratings(target, tables, **how)
+    console.show_findings(added.findings)
     done = "were there already" if added.was_complete else "added"
     raters = f"{added.num_raters:,} raters" if added.num_raters else "raters not named"
     console.say(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -121,6 +122,8 @@ class DelimitedFile:
         """The table through pyarrow, or None where the file is not regular enough."""
         if self._head and self.sample.has_header and not self._head[0].strip():
             return None
+        if _BLANK_LINE.search(self._data):  # pyarrow would make a row of it
+            return None
         kinds = dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64())
         try:
             table = pa_csv.read_csv(
@@ -207,6 +210,9 @@ class DelimitedFile:
                 message="the last line has no end; if the file was cut, its last value is short",
                 examples=(f"{self.path} ends in {last!r}",),
             )
+
+
+_BLANK_LINE: Final = re.compile(rb"\n[ \t]*\r?\n")
 
 
 @dataclass

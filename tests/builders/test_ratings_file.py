@@ -1,4 +1,4 @@
-"""People's scores from a CSV file: every row right, or nothing added."""
+"""People's scores from a table: every row right, or nothing added."""
 
 import codecs
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 from mosdata.builders.ratings_file import add_human_ratings
 from mosdata.builders.verify import verify_files
-from mosdata.errors import InvalidRatings, UnknownName
+from mosdata.errors import InvalidRatings, InvalidValue, NothingFound, UnknownName
 from mosdata.manifests.store import open_dataset
 
 
@@ -52,11 +52,19 @@ def test_scores_are_added_as_people_gave_them(tmp_path, dataset, ids):
 
 @pytest.mark.parametrize(
     "header",
-    ["clip_id,score", "ID,MOS", " sample_id , value ", "utterance,rating", "score_note,clip,mos"],
+    [
+        "clip_id,score",
+        "ID,MOS",
+        " sample_id , value ",
+        "utterance,rating",
+        "score_note,clip,mos",
+        "clip;score",
+    ],
 )
 def test_usual_names_of_columns_are_understood(tmp_path, dataset, ids, header):
     """Whatever the case and the spaces around."""
     row = f"fine,{ids[0]},4" if header.startswith("score_note") else f"{ids[0]},4"
+    row = row.replace(",", ";") if ";" in header else row
 
     assert add_human_ratings(dataset, write(tmp_path, f"{header}\n{row}\n")).num_ratings == 1
 
@@ -76,18 +84,19 @@ def test_files_as_spreadsheets_save_them_are_read(tmp_path, dataset, ids, mark, 
         ("clip_id,score\n{0},4\nno-such-clip,3\n", "line 3: no clip 'no-such-clip'"),
         ("clip_id,score\n{0},5.01\n", "line 2: score 5.01 is outside 1 to 5"),
         ("clip_id,score\n{0},0\n", "outside 1 to 5"),
-        ("clip_id,score\n{0},nan\n", "outside 1 to 5"),
-        ("clip_id,score\n{0},inf\n", "outside 1 to 5"),
+        ("clip_id,score\n{0},nan\n", "line 2: score nan is no score"),
+        ("clip_id,score\n{0},inf\n", "line 2: score inf is no score"),
         ("clip_id,score\n{0},good\n", "score 'good' is not a number"),
-        ("clip_id,score\n{0},\n", "is not a number"),
-        ("clip_id,score\n{0}\n", "is not a number"),
+        ("clip_id,score\n{0},\n", "line 2: score is empty"),
+        ("clip_id,score\n{0},4\n{0},3\n{0}\n", "line 4: 1 cells"),
+        ("clip_id,score\n{0}\n", "line 2: 1 cells where the header has 2"),
         ("clip_id,rater\n{0},ann\n", "one for the score is missing"),
         ("name,score\n{0},4\n", "one for the clip is missing"),
-        ("clip_id;score\n{0};4\n", "is missing"),
-        ("clip_id,score\n", "no scores"),
-        ("", "is missing"),
-        ("clip_id,score\n{0},4\n\0\n", "line 3: score None is not a number"),
-        ('clip_id,score\n"{0}",4\n"' + "x" * 200_000, "is not CSV"),
+        ("clip_id|score\n{0};4\n", "line 2"),
+        ("clip_id,score\n", "has no rows"),
+        ("", "has no columns"),
+        ("clip_id,score\n{0},4\n\0\n", "line 3 has a NUL byte"),
+        ('clip_id,score\n"{0}",4\n"' + "x" * 200_000, "ratings.csv"),
     ],
 )
 def test_a_file_with_a_fault_adds_nothing(tmp_path, dataset, ids, checksums, text, says):
@@ -106,7 +115,7 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path, dataset, ids, checksums, 
     before = checksums(dataset.folder)
     text = f"clip_id,score,rater\n{ids[0]},4,Jörg\n"
 
-    with pytest.raises(InvalidRatings, match="not UTF-8"):
+    with pytest.raises(InvalidRatings, match="UTF-8"):
         add_human_ratings(dataset, write(tmp_path, text, encoding))
 
     assert before == checksums(dataset.folder)
@@ -122,9 +131,10 @@ def test_many_faults_are_shown_in_part(tmp_path, dataset, ids):
 
 def test_a_file_that_is_missing_is_named(tmp_path, dataset):
     """And a folder is not a file."""
-    for path in (tmp_path / "gone.csv", tmp_path):
-        with pytest.raises(InvalidRatings, match="cannot be read"):
-            add_human_ratings(dataset, path)
+    (tmp_path / "empty").mkdir()
+    for name, says in (("gone.csv", "There is no file"), ("empty", "No table")):
+        with pytest.raises(NothingFound, match=says):
+            add_human_ratings(dataset, tmp_path / name)
 
 
 def test_a_scale_that_nobody_knows_is_refused(tmp_path, dataset, ids):
@@ -154,3 +164,38 @@ def test_the_same_file_about_something_else_is_another_set(tmp_path, dataset, id
 
     assert not added.was_complete
     assert [r.dimension for r in open_dataset(dataset.folder).ratings()] == ["mos", "noisiness"]
+
+
+def test_scores_have_the_scale_that_is_asked_for(tmp_path, dataset, ids):
+    """Raw, on any scale of opinions; a comparison of two clips is refused."""
+    path = write(tmp_path, f"clip_id,score,rater\n{ids[0]},87.5,ann\n")
+
+    add_human_ratings(dataset, path, scale="continuous_0_100")
+
+    (rating,) = open_dataset(dataset.folder).ratings()
+    assert (87.5, "continuous_0_100") == (rating.value, rating.scale)
+    for comparison in ("cmos_-3_3", "preference"):
+        with pytest.raises(InvalidValue, match="judges one clip"):
+            add_human_ratings(open_dataset(dataset.folder), path, scale=comparison)
+
+
+def test_a_mapping_says_what_columns_mean(tmp_path, dataset, ids):
+    """Any other table, with a few lines of TOML."""
+    path = write(tmp_path, f"stimulus,wie gut,wer\n{ids[0]},4,ann\n")
+    (tmp_path / "mapping.toml").write_text(
+        '[columns]\nclip = "stimulus"\nscore = "wie gut"\nrater = "wer"\n'
+    )
+
+    add_human_ratings(dataset, path, mapping=tmp_path / "mapping.toml")
+
+    (rating,) = open_dataset(dataset.folder).ratings()
+    assert (ids[0], 4.0, "ann") == (rating.clip_id, rating.value, rating.rater)
+
+
+def test_clips_of_another_dataset_are_named_with_their_line(tmp_path, dataset, ids):
+    """The first five, each where it first stands."""
+    names = [f"strange-{i}" for i in range(7)]
+    text = "clip_id,score\n" + f"{ids[0]},3\n" + "".join(f"{name},4\n" for name in names)
+
+    with pytest.raises(InvalidRatings, match=r"line 3: no clip 'strange-0'.*; and 2 more"):
+        add_human_ratings(dataset, write(tmp_path, text))
