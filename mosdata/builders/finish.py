@@ -1,15 +1,27 @@
-"""From a plan to a whole set of receipts: run what is missing, check it, repair it, count it."""
+"""From a plan to a whole set of receipts: run what is missing, check it, repair it, count it.
+
+What is checked, and when. A run begins by looking at the size of every file that an earlier run
+left: a stat each, so that ten thousand finished shards hold nobody up. Before anything is
+published, those files are read and compared with the checksums of their receipts, several at a
+time: between two runs a disk may have lost power, been copied, or rotted. A file that this run
+made was read back and hashed by its worker, after it was synced, moments ago; for those the size
+as the driver sees it is enough. Both catch a truncated file, the first look already. To hash
+everything again, whenever in doubt, there is ``mosdata verify``.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from mosdata.builders.executors import Execution, execute
+from mosdata.builders.executors import Execution, execute, usable_cores
 from mosdata.builders.plan import Plan
+from mosdata.builders.processes import Underway
 from mosdata.builders.receipts import (
     Receipt,
     drop_receipt,
@@ -26,22 +38,30 @@ MAX_REPAIRS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run is; sent after every shard."""
+    """Where a run is; sent after every shard, and now and then within long ones.
+
+    ``num_done`` and ``by_group`` count records, those of unfinished shards too; ``num_shards``
+    counts finished shards, and the other numbers are of these.
+    """
 
     num_records: int
     num_done: int
     num_rejected: int
     duration_s: float
+    num_shards: int = 0
     by_group: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def resume(run: Path, plan: Plan) -> int:
-    """How many shards an earlier run left; receipts without a file count for nothing, and go."""
-    for shard in plan.shards:
-        receipt = load_receipt(run, shard)
-        if receipt is None or not is_there(run, receipt):
+def resume(run: Path, plan: Plan) -> dict[int, Receipt]:
+    """What an earlier run left, by shard; receipts without their file count for nothing, and go."""
+    found = load_receipts(run, plan)
+    gone = {index for index, receipt in found.items() if not is_there(run, receipt)}
+    for index in gone:
+        drop_receipt(run, plan.shards[index])
+    for shard in plan.shards if len(found) < len(plan.shards) else ():
+        if shard.index not in found:  # a damaged receipt is in the way of a sound one
             drop_receipt(run, shard)
-    return len(load_receipts(run, plan))
+    return {index: receipt for index, receipt in found.items() if index not in gone}
 
 
 def finish_shards(
@@ -49,37 +69,77 @@ def finish_shards(
     plan: Plan,
     execution: Execution,
     *,
+    found: Mapping[int, Receipt],
     needs_gpu: bool,
     on_progress: Callable[[Progress], None],
 ) -> list[Receipt]:
     """Run what has no receipt; check every file against its receipt; repair what does not fit.
 
+    Args:
+        run: the run folder.
+        plan: its plan.
+        execution: where to run.
+        found: what :func:`resume` found.
+        needs_gpu: whether the stage does.
+        on_progress: told where the run is.
+
     Raises:
         BuildFailed: files keep being damaged.
     """
     _forget_markers(run)
+    sound: dict[int, Receipt] = {}
+    done = dict(found)
     for _ in range(MAX_REPAIRS):
-        done = load_receipts(run, plan)
         meter = _Meter(plan, done)
         on_progress(meter.progress())
         todo = [shard.index for shard in plan.shards if shard.index not in done]
-        if todo:
-            for index in execute(run, plan, todo, execution, needs_gpu=needs_gpu):
-                receipt = load_receipt(run, plan.shards[index])
-                if receipt is None:
-                    raise BuildFailed(
-                        f"A worker says that shard {index} is done, but {run} has no receipt "
-                        "of it. Do all workers see this folder?"
-                    )
-                meter.add(index, receipt)
-                on_progress(meter.progress())
-        done = load_receipts(run, plan)
-        damaged = [i for i, receipt in done.items() if not is_intact(run, receipt)]
-        for index in damaged:
+        made = _run(run, plan, todo, execution, needs_gpu, meter, on_progress) if todo else {}
+        sound |= {i: receipt for i, receipt in made.items() if is_there(run, receipt)}
+        sound |= _intact(run, {i: receipt for i, receipt in done.items() if i not in sound})
+        for index in {*done, *made} - {*sound}:
             drop_receipt(run, plan.shards[index])
-        if not damaged and len(done) == len(plan.shards):
-            return [done[shard.index] for shard in plan.shards]
+        if len(sound) == len(plan.shards):
+            return [sound[shard.index] for shard in plan.shards]
+        done = dict(sound)
     raise BuildFailed(f"Files under {run} keep differing from their receipts; check the disk.")
+
+
+def _run(
+    run: Path,
+    plan: Plan,
+    todo: Sequence[int],
+    execution: Execution,
+    needs_gpu: bool,
+    meter: _Meter,
+    on_progress: Callable[[Progress], None],
+) -> dict[int, Receipt]:
+    """Receipts of what was missing."""
+    made: dict[int, Receipt] = {}
+    for news in execute(run, plan, todo, execution, needs_gpu=needs_gpu):
+        if isinstance(news, Underway):
+            meter.underway(news.records)
+        else:
+            made[news] = _receipt_of(run, plan, news)
+            meter.add(news, made[news])
+        on_progress(meter.progress())
+    return made
+
+
+def _receipt_of(run: Path, plan: Plan, index: int) -> Receipt:
+    receipt = load_receipt(run, plan.shards[index])
+    if receipt is None:
+        raise BuildFailed(
+            f"A worker says that shard {index} is done, but {run} has no receipt "
+            "of it. Do all workers see this folder?"
+        )
+    return receipt
+
+
+def _intact(run: Path, receipts: Mapping[int, Receipt]) -> dict[int, Receipt]:
+    """Those whose file is what was written; hashing leaves the interpreter to other threads."""
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
+        verdicts = pool.map(partial(is_intact, run), receipts.values())
+        return {i: receipts[i] for i, sound in zip(receipts, verdicts, strict=True) if sound}
 
 
 def refuse_all_rejected(run: Path, plan: Plan, receipts: Sequence[Receipt]) -> None:
@@ -105,6 +165,8 @@ class _Meter:
         self._plan = plan
         self._totals: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
+        self._underway: dict[int, int] = {}
+        self._num_shards = 0
         self._rejected = 0
         self._duration_s = 0.0
         for shard in plan.shards:
@@ -114,17 +176,27 @@ class _Meter:
 
     def add(self, index: int, receipt: Receipt) -> None:
         shard = self._plan.shards[index]
+        self._underway.pop(index, None)
+        self._num_shards += 1
         self._done[shard.group] += shard.num_records
         self._rejected += len(receipt.rejections)
         self._duration_s += receipt.duration_s
 
+    def underway(self, records: Mapping[int, int]) -> None:
+        """Records that are done in shards that are not."""
+        self._underway = dict(records)
+
     def progress(self) -> Progress:
+        done = self._done.copy()
+        for index, num_done in self._underway.items():
+            done[self._plan.shards[index].group] += num_done
         return Progress(
-            num_records=self._plan.num_records,
-            num_done=sum(self._done.values()),
+            num_records=self._totals.total(),
+            num_done=done.total(),
             num_rejected=self._rejected,
             duration_s=self._duration_s,
-            by_group={group: (self._done[group], n) for group, n in self._totals.items()},
+            num_shards=self._num_shards,
+            by_group={group: (done[group], n) for group, n in self._totals.items()},
         )
 
 

@@ -103,9 +103,14 @@ def run_stage(
             return complete
         plan = open_plan(run, stage, records_per_shard, plan_id, draft)
         check_space(out.parent, stage.estimate().num_bytes)
-        resumed = resume(run, plan)
+        found = resume(run, plan)
         receipts = finish_shards(
-            run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
+            run,
+            plan,
+            execution,
+            found=found,
+            needs_gpu=stage.needs_gpu,
+            on_progress=on_progress,
         )
         refuse_all_rejected(run, plan, receipts)
         commit_clips(
@@ -118,7 +123,7 @@ def run_stage(
             keeps_parent=keeps_parent,
             ratings=ratings,
         )
-    return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
+    return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
 
 def run_ratings(
@@ -139,14 +144,19 @@ def run_ratings(
         if (complete := _rated(stage, out, name, plan_id)) is not None:  # another was faster
             return complete
         plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
-        resumed = resume(run, plan)
+        found = resume(run, plan)
         receipts = finish_shards(
-            run, plan, execution, needs_gpu=stage.needs_gpu, on_progress=on_progress
+            run,
+            plan,
+            execution,
+            found=found,
+            needs_gpu=stage.needs_gpu,
+            on_progress=on_progress,
         )
         refuse_all_rejected(run, plan, receipts)
         with run_lock(run_folder(out)):
             commit_ratings(run, out, plan, receipts, name=name)
-    return outcome_of(out, plan, receipts, resumed=resumed, elapsed_s=time.monotonic() - started)
+    return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
 
 def outcome_of(

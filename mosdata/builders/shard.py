@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Self, cast
+from typing import Final, cast
 
 import pyarrow as pa
 
 from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan, read_records
 from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
 from mosdata.builders.stage import Bench, Record, StageSpec, open_bench
+from mosdata.builders.strikes import (
+    MAX_STRIKES,
+    SelfStop,
+    load_strikes,
+    open_marker,
+    told_off,
+)
 from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, UsageError
 from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import canonical_json
@@ -27,16 +32,15 @@ from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
 
 FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
-MAX_STRIKES: Final = 2
-"""A record that was being made this often when its worker died is quarantined."""
 
-
-def run_shard(folder: str, index: int) -> None:
+def run_shard(folder: str, index: int, deadline_s: float | None = None) -> None:
     """Make one shard, unless it is made; safe to call twice, anywhere, at once.
 
     Args:
         folder: the run folder (a string, so that it travels to any worker).
         index: which shard of its plan.
+        deadline_s: end this process where one record takes longer; for workers that no driver
+            can watch.
 
     Raises:
         NotEnoughSpace: the disk is full; what was begun is removed.
@@ -48,7 +52,7 @@ def run_shard(folder: str, index: int) -> None:
     if load_receipt(run, shard) is not None:
         return
     with full_disk_explained(run):
-        receipt = _make(run, shard, plan.spec, _bench(run, stamp))
+        receipt = _make(run, shard, plan.spec, _bench(run, stamp), deadline_s)
         if not save_receipt(run, shard, receipt) and receipt.file:
             (run / receipt.file).unlink(missing_ok=True)
 
@@ -108,13 +112,15 @@ class _Tally:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def _make(run: Path, shard: Shard, spec: StageSpec, bench: Bench) -> Receipt:
+def _make(
+    run: Path, shard: Shard, spec: StageSpec, bench: Bench, deadline_s: float | None
+) -> Receipt:
     attempt = run / "attempts" / f"{shard.index:06d}.{uuid.uuid4().hex[:12]}.parquet"
     attempt.parent.mkdir(parents=True, exist_ok=True)
     tally = _Tally()
     try:
-        with open_marker(run, shard) as marker:
-            batches = _batches(_rows(run, shard, bench, marker, tally), spec, tally)
+        with open_marker(run, shard) as marker, SelfStop(marker, deadline_s) as limit:
+            batches = _batches(_rows(run, shard, bench, limit, tally), spec, tally)
             written = _write(attempt, batches, spec)
     except BaseException:
         attempt.unlink(missing_ok=True)
@@ -132,18 +138,19 @@ def _make(run: Path, shard: Shard, spec: StageSpec, bench: Bench) -> Receipt:
 
 
 def _rows(
-    run: Path, shard: Shard, bench: Bench, marker: Marker, tally: _Tally
+    run: Path, shard: Shard, bench: Bench, limit: SelfStop, tally: _Tally
 ) -> Iterator[Utterance | Rating]:
     """Rows of every record that can be made; the others are tallied with their reason."""
     strikes = load_strikes(run, shard)
+    num_done = 0
     for record in read_records(run, shard.index):
-        if strikes.get(record.id, 0) >= MAX_STRIKES:
-            message = f"The worker died {strikes[record.id]} times while making this record."
-            tally.rejections.append(_rejection(shard, record, "worker_crash", message))
+        if len(reasons := strikes.get(record.id, ())) >= MAX_STRIKES:
+            tally.rejections.append(_rejection(shard, record, *told_off(reasons)))
             continue
-        marker.point_at(record.id)
         try:
-            rows = bench.make(record)
+            with limit.on(record.id, num_done):
+                num_done += 1
+                rows = bench.make(record)
         except RecordRejected as error:
             tally.rejections.append(_rejection(shard, record, error.reason, str(error)))
         except UsageError:
@@ -217,66 +224,3 @@ def _write(path: Path, batches: Iterator[pa.RecordBatch], spec: StageSpec) -> bo
     finally:
         writer.close()
     return True
-
-
-class Marker:
-    """Says on disk which record is being made, so that a killed worker can be asked."""
-
-    SIZE: Final = 64
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-
-    def point_at(self, record_id: str) -> None:
-        """Overwrite the marker; one system call, no sync: it must survive us, not the machine."""
-        os.pwrite(self._descriptor, record_id.encode()[: self.SIZE].ljust(self.SIZE), 0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-        self._path.unlink(missing_ok=True)
-
-
-def open_marker(run: Path, shard: Shard) -> Marker:
-    """The marker of this process for a shard."""
-    return Marker(run / "wip" / f"{shard.index:06d}.{os.getpid()}.cur")
-
-
-def strike(run: Path, shard: Shard, process_id: int | None = None) -> str | None:
-    """Note that a worker died on a shard; the record it was making gets a strike.
-
-    Only the driver that saw the death calls this: records that were under way when the driver
-    itself was killed are innocent.
-
-    Args:
-        run: the run folder.
-        shard: the shard in the dead worker's hands.
-        process_id: the dead worker; None (on a cluster, where it is not known) takes any marker.
-
-    Returns:
-        The record's id, or None where no record was under way.
-    """
-    pattern = f"{shard.index:06d}.{process_id or '*'}.cur"
-    for path in sorted((run / "wip").glob(pattern)):
-        record_id = path.read_text(encoding="utf-8", errors="replace").strip()
-        path.unlink(missing_ok=True)
-        if record_id:
-            strikes = load_strikes(run, shard)
-            strikes[record_id] = strikes.get(record_id, 0) + 1
-            _strikes_path(run, shard).write_text(json.dumps(strikes), encoding="utf-8")
-            return record_id
-    return None
-
-
-def load_strikes(run: Path, shard: Shard) -> dict[str, int]:
-    """How often each record of a shard was being made when its worker died."""
-    path = _strikes_path(run, shard)
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _strikes_path(run: Path, shard: Shard) -> Path:
-    return run / "wip" / f"{shard.index:06d}.strikes.json"

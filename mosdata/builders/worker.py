@@ -7,6 +7,7 @@ pickles nothing, and ends by itself when its driver does, however the driver end
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import queue
@@ -23,6 +24,7 @@ from mosdata.errors import MosdataError
 def main(folder: str) -> None:
     """Serve until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    faulthandler.register(signal.SIGUSR1)  # "where do you hang?", before the driver kills us
     answers = _private_stdout()
     shards: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     busy = threading.Event()

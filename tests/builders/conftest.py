@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import time
+from ctypes import PyDLL
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,17 @@ class Killer(Tone):
     def synthesize(self, request):
         if POISON in request.text:
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().synthesize(request)
+
+
+class Hanger(Tone):
+    """One text hangs in a C function that keeps the interpreter to itself."""
+
+    info = replace(Tone.info, name="users-hanger")
+
+    def synthesize(self, request):
+        while POISON in request.text:
+            PyDLL(None).sleep(600)
         return super().synthesize(request)
 
 
@@ -118,9 +130,17 @@ def run() -> Callable[..., Any]:
     from mosdata.builders.run import run_stage
 
     def run_here(
-        stage: Any, out: Path, *, executor: str = "serial", workers: int | None = None, **how: Any
+        stage: Any,
+        out: Path,
+        *,
+        executor: str = "serial",
+        workers: int | None = None,
+        record_deadline_s: float = 60.0,
+        **how: Any,
     ) -> Any:
-        execution = Execution(executor=executor, workers=workers)
+        execution = Execution(
+            executor=executor, workers=workers, record_deadline_s=record_deadline_s
+        )
         return run_stage(stage, out, execution=execution, **{"records_per_shard": 2, **how})
 
     return run_here

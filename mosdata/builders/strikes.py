@@ -1,0 +1,190 @@
+"""Which record a worker was at when it died, or would not come back, and how often that was.
+
+While a worker makes a shard, a marker on the disk names the record it is at. Whoever sees the
+worker die reads the marker and gives the record a strike; two strikes put it aside, so that one
+poisonous record costs two workers and not the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, Self
+
+from mosdata.builders.plan import Shard
+
+MAX_STRIKES: Final = 2
+"""A record that was being made this often when its worker ended is quarantined."""
+
+WORKER_CRASH: Final = "worker_crash"
+DEADLINE: Final = "deadline"
+
+MARKER_SUFFIX: Final = ".cur"
+EVIDENCE_SUFFIX: Final = ".late"
+ID_BYTES: Final = 64
+COUNT_BYTES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a marker says: the record being made, and how many this worker made before it."""
+
+    record_id: str
+    num_done: int
+
+    def limit_s(self, deadline_s: float) -> float:
+        """How long this record may take: the first of a shard twice as long, for its engine."""
+        return deadline_s if self.num_done else 2 * deadline_s
+
+
+class Marker:
+    """Says on disk which record is being made, so that a killed worker can be asked."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+
+    def point_at(self, record_id: str, num_done: int) -> None:
+        """Overwrite the marker; one system call, no sync: it must survive us, not the machine."""
+        name = record_id.encode()[:ID_BYTES].ljust(ID_BYTES)
+        os.pwrite(self._descriptor, name + b"%*d" % (COUNT_BYTES, num_done), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+        self.path.unlink(missing_ok=True)
+
+
+def open_marker(run: Path, shard: Shard) -> Marker:
+    """The marker of this process for a shard."""
+    return Marker(_marker_path(run, shard.index, os.getpid()))
+
+
+def read_marker(run: Path, index: int, process_id: int) -> Mark | None:
+    """What a worker is at; None where it is at no record."""
+    return _read(_marker_path(run, index, process_id))
+
+
+def _marker_path(run: Path, index: int, process_id: int) -> Path:
+    return run / "wip" / f"{index:06d}.{process_id}{MARKER_SUFFIX}"
+
+
+def _read(path: Path) -> Mark | None:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    record_id = content[:ID_BYTES].decode(errors="replace").strip()
+    count = content[ID_BYTES:].strip()
+    return Mark(record_id, int(count) if count.isdigit() else 0) if record_id else None
+
+
+class SelfStop:
+    """Around each record: points the marker at it; with a limit, ends the process beyond it.
+
+    The limit is for workers on other machines, which the driver can read of and cannot kill. It
+    is kept by ``faulthandler``, whose thread needs no interpreter lock: a library that hangs while
+    it holds the lock is ended too. What every thread was doing is left beside the marker.
+    """
+
+    def __init__(self, marker: Marker, deadline_s: float | None) -> None:
+        self._marker = marker
+        self._deadline_s = deadline_s
+        self._path = marker.path.with_suffix(EVIDENCE_SUFFIX)
+        self._evidence: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        if self._deadline_s is not None:
+            self._evidence = self._path.open("wb")
+        return self
+
+    @contextlib.contextmanager
+    def on(self, record_id: str, num_done: int) -> Iterator[None]:
+        """One record begins and ends."""
+        self._marker.point_at(record_id, num_done)
+        if self._deadline_s is None or self._evidence is None:
+            yield
+            return
+        limit_s = Mark(record_id, num_done).limit_s(self._deadline_s)
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=self._evidence)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def __exit__(self, *_: object) -> None:
+        if self._evidence is not None:
+            self._evidence.close()
+            self._path.unlink(missing_ok=True)
+
+
+def strike(
+    run: Path, shard: Shard, process_id: int | None = None, reason: str = WORKER_CRASH
+) -> str | None:
+    """Note that a worker ended on a shard; the record it was making gets a strike.
+
+    Only the driver that saw the end calls this: records that were under way when the driver
+    itself was killed are innocent.
+
+    Args:
+        run: the run folder.
+        shard: the shard in the worker's hands.
+        process_id: the worker; None (on a cluster, where it is not known) takes any marker.
+        reason: why it ended; ``deadline`` also where it left evidence of that.
+
+    Returns:
+        The record's id, or None where no record was under way.
+    """
+    pattern = f"{shard.index:06d}.{process_id or '*'}{MARKER_SUFFIX}"
+    for path in sorted((run / "wip").glob(pattern)):
+        mark = _read(path)
+        path.unlink(missing_ok=True)
+        if _was_late(run, path.with_suffix(EVIDENCE_SUFFIX)):
+            reason = DEADLINE
+        if mark is not None:
+            strikes = load_strikes(run, shard)
+            strikes[mark.record_id] = [*strikes.get(mark.record_id, ()), reason]
+            _strikes_path(run, shard).write_text(json.dumps(strikes), encoding="utf-8")
+            return mark.record_id
+    return None
+
+
+def _was_late(run: Path, evidence: Path) -> bool:
+    """Whether a worker ended itself; where it hung goes to the logs."""
+    if not evidence.is_file():
+        return False
+    if not evidence.stat().st_size:
+        evidence.unlink()
+        return False
+    (run / "logs").mkdir(exist_ok=True)
+    evidence.replace(run / "logs" / f"deadline-{evidence.stem}.log")
+    return True
+
+
+def load_strikes(run: Path, shard: Shard) -> dict[str, list[str]]:
+    """Why workers ended while they were at a record, for each record of a shard."""
+    path = _strikes_path(run, shard)
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def told_off(reasons: Sequence[str]) -> tuple[str, str]:
+    """Reason and message of the quarantine for a record with its strikes."""
+    times = f"{len(reasons)} times"
+    if reasons[-1] == DEADLINE:
+        return DEADLINE, (
+            f"Making this record took longer than --record-deadline allows, {times}; where it "
+            "hung is in the logs of the run."
+        )
+    return WORKER_CRASH, f"The worker died {times} while making this record."
+
+
+def _strikes_path(run: Path, shard: Shard) -> Path:
+    return run / "wip" / f"{shard.index:06d}.strikes.json"
