@@ -199,7 +199,7 @@ class ImportStage:
         return paths
 
     def _leftover(self, used: set[str | None], clips: list[RatedClip]) -> list[_Planned]:
-        """Files that no table speaks of: reported, or taken in unrated."""
+        """Files that no table speaks of: reported, or taken in as train, for they test nothing."""
         if self._folder is None:
             return []
         left = [path for path in self._folder.paths if path not in used]
@@ -211,12 +211,7 @@ class ImportStage:
         dataset = str(clips[0].about["dataset"])
         found = [unrated_clip(path, dataset) for path in left]
         return [
-            _Planned(
-                clip=clip,
-                split=SPLITS[0] if self.by == CORPUS else self.config.split.split_of(clip.origin),
-                synthesizer=self._class_of(clip),
-                path=clip.name,
-            )
+            _Planned(clip=clip, split=SPLITS[0], synthesizer=self._class_of(clip), path=clip.name)
             for clip in found
         ]
 
@@ -336,16 +331,30 @@ class ImportStage:
     @property
     def findings(self) -> list[Finding]:
         """What was odd about tables and folder; what is odd about the sound is found later."""
-        unnamed = [
-            row.clip.name for row in self._rows if row.clip.is_rated and not row.clip.has_system
-        ]
+        rated = [row.clip for row in self._rows if row.clip.is_rated]
+        unnamed = [clip.name for clip in rated if not clip.has_system]
         what = "clips name no system: together they are the system 'unknown'."
-        found = [*self.corpus.findings, *self._findings, *named("no_system", unnamed, what)]
-        if len(self.rates) > 1:
-            counts = ", ".join(f"{n:,} of {rate} Hz" for rate, n in sorted(self.rates.items()))
-            message = f"rates in one corpus, which are kept: {counts}."
-            found.append(Finding(code="mixed_rates", count=len(self.rates), message=message))
-        return found
+        return [
+            *self.corpus.findings,
+            *self._findings,
+            *named("no_system", unnamed, what),
+            *self._empty_splits(),
+            *self._mixed_rates(),
+        ]
+
+    def _empty_splits(self) -> list[Finding]:
+        counts = self.split_counts()
+        shares = zip(SPLITS, self.config.split.shares, strict=True)
+        empty = [name for name, share in shares if share and not counts[name]]
+        what = f"splits have no clip, for there are few groups by {self.by}; try another --salt."
+        return [] if self.by == CORPUS else named("empty_split", empty, what)
+
+    def _mixed_rates(self) -> list[Finding]:
+        if len(self.rates) < 2:
+            return []
+        counts = ", ".join(f"{n:,} of {rate} Hz" for rate, n in sorted(self.rates.items()))
+        message = f"rates in one corpus, which are kept: {counts}."
+        return [Finding(code="mixed_rates", count=len(self.rates), message=message)]
 
     def provenance(self) -> dict[str, JSON]:
         """Where it comes from, under which terms, and what was odd."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,6 +122,8 @@ def _add_people(target: Dataset, tables: list[Path], how: dict[str, Any], *, as_
         "num_scores": added.num_ratings,
         "num_clips": added.num_clips,
         "num_raters": added.num_raters,
+        "layout": added.layout,
+        "findings": [asdict(found) for found in added.findings],
         "was_complete": added.was_complete,
     }
     console.result(value, as_json=as_json, plain=target.folder)
