@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from mosdata.corpora.read import read_corpus
+from mosdata.corpora.table import RatedCorpus
 from mosdata.errors import UnknownName, UsageError
-from mosdata.manifests.groups import known
+from mosdata.manifests.groups import known, whole
 from mosdata.manifests.splits import SPLITS, UNUSED
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -32,6 +35,13 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Header names that are understood, for each thing that a row may say; the first one counts."""
 
+CLIP_COLUMNS: Final = (
+    ("name", "id"),
+    ("parent", "parent_id"),
+    *((name, name) for name in ("system", "sentence", "text", "speaker", "dataset")),
+)
+"""Columns of ``RatedCorpus.clips`` that splits look at, and what we call them."""
+
 SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("train", "training", "trn"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -42,23 +52,53 @@ SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 def read_rows(path: Path) -> pa.Table:
     """The rows of a table, with the columns of ``COLUMNS`` that it has, under our names.
 
+    A table with a split of its own is taken row by row, since a row split may send the scores of
+    one clip to several sides. Any other is read as the corpus that it is
+    (:mod:`mosdata.corpora`), which knows what the names of clips say; where that cannot be told,
+    by its header.
+
     Raises:
         UsageError: there is no such file, it is not a table, or no column names the clip.
     """
     header, delimiter = _header(path)
     columns = _columns(header)
-    names = header
-    if "id" not in columns and _is_bare(header):
-        names, columns = ["id", "score"], {"id": "id", "score": "score"}
-    if "id" not in columns:
-        raise UsageError(
-            f"{path} has the columns {', '.join(header) or '(none)'}; one for the clip is missing. "
-            f"It may be called: {', '.join(COLUMNS['id'])}."
-        )
+    if "split" in columns and "id" in columns:
+        return _with_our_splits(_plain_rows(path, header, columns, delimiter))
+    try:
+        rows = corpus_rows(read_corpus(path))
+    except UsageError:
+        if "id" not in columns:
+            raise
+        rows = _plain_rows(path, header, columns, delimiter)
+    if not len(rows):
+        raise UsageError(f"{path} has no rows.")
+    return rows
+
+
+def corpus_rows(corpus: RatedCorpus) -> pa.Table:
+    """A corpus as one row a score, and one for each clip without any."""
+    ratings = corpus.ratings
+    if "mos" in ratings["dimension"].unique().to_pylist():
+        ratings = ratings.filter(pc.field("dimension") == "mos")
+    names = whole(corpus.clips["name"])
+    rated = pc.index_in(whole(ratings["clip_id"]), value_set=names)
+    bare = pc.indices_nonzero(pc.invert(pc.is_in(names, value_set=whole(ratings["clip_id"]))))
+    place = pa.concat_arrays([rated.cast(pa.int64()), bare.cast(pa.int64())])
+    nothing = pa.nulls(len(bare))
+    rows = {ours: whole(corpus.clips[theirs]).take(place) for theirs, ours in CLIP_COLUMNS}
+    rows["rater"] = pa.concat_arrays([whole(ratings["rater"]), nothing.cast(pa.string())])
+    rows["score"] = pa.concat_arrays([whole(ratings["value"]), nothing.cast(pa.float64())])
+    return pa.table({name: v for name, v in rows.items() if v.null_count < len(v)})
+
+
+def _plain_rows(
+    path: Path, header: Sequence[str], columns: Mapping[str, str], delimiter: str
+) -> pa.Table:
+    """The columns that are known, row by row as they are."""
     try:
         table = arrow_csv.read_csv(
             path,
-            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=int(names is header)),
+            read_options=arrow_csv.ReadOptions(column_names=header, skip_rows=1),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=[*columns.values()],
@@ -72,16 +112,17 @@ def read_rows(path: Path) -> pa.Table:
         )
     except (OSError, pa.ArrowException) as error:
         raise UsageError(f"{path} cannot be read as a table: {error}") from error
+    table = table.rename_columns([*columns])
     if not len(table):
         raise UsageError(f"{path} has a header and no rows.")
-    table = table.rename_columns([*columns])
     if table["id"].null_count:
         raise UsageError(f"{path}: {table['id'].null_count:,} rows name no clip.")
-    if "split" in columns:
-        table = table.set_column(
-            table.column_names.index("split"), "split", split_names(known(table["split"]))
-        )
     return table
+
+
+def _with_our_splits(table: pa.Table) -> pa.Table:
+    place = table.column_names.index("split")
+    return table.set_column(place, "split", split_names(known(table["split"])))
 
 
 def split_names(values: pa.Array) -> pa.Array:
@@ -154,11 +195,3 @@ def _columns(header: Sequence[str]) -> dict[str, str]:
         if match is not None:
             found[what] = given[match]
     return found
-
-
-def _is_bare(header: Sequence[str]) -> bool:
-    """Whether a first line of two columns is a row already: a clip and its score."""
-    try:
-        return len(header) == 2 and bool(float(header[1]) or True)
-    except ValueError:
-        return False

@@ -191,10 +191,12 @@ def _show_check(found: SplitCheck) -> None:
 
 
 def _finding_rows(finding: KeyFinding) -> list[list[object]]:
-    """Lines of the table: every crossing of a leak; of what is for information, the last one."""
+    """Lines of the table: every crossing of a leak; of what is for information, train and test."""
     if not finding.crossings:
         return [[finding.key, "", "", "", "", finding.verdict]]
-    shown = finding.crossings if finding.verdict == "leak" else finding.crossings[-1:]
+    shown = finding.crossings
+    if finding.verdict != "leak":
+        shown = (max(shown, key=lambda c: (c.between[0] == "train", c.between[1] == "test")),)
     return [
         [
             finding.key,
