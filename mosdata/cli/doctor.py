@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
-from mosdata.cli.options import WORKSPACE
+from mosdata.cli.options import WORKSPACE, Address
+
+PATIENCE_S: Final = 10.0
+"""How long the nodes of a cluster may take to answer, all together."""
 
 
 def doctor(
+    *,
+    address: Address = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="With --address: can all nodes share this folder?"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON (docs/cli.md).")
     ] = False,
@@ -18,6 +28,9 @@ def doctor(
     from mosdata.cli import console
 
     found = _findings()
+    if address is not None:
+        found["cluster"] = _cluster(address, out or found_workspace())
+        found["ok"] = found["ok"] and not found["cluster"]["problems"]
     if not as_json:
         _show(found)
     console.result(found, as_json=as_json, plain="ok" if found["ok"] else "needs attention")
@@ -28,7 +41,6 @@ def doctor(
 def _findings() -> dict[str, Any]:
     import platform
     import shutil
-    from pathlib import Path
 
     from mosdata import __version__
     from mosdata.builders.executors import usable_cores
@@ -38,7 +50,7 @@ def _findings() -> dict[str, Any]:
 
     systems = {name: why_unavailable(name) for name in SYSTEMS}
     metrics = {name: why_no_metric(name) for name in METRICS}
-    here = WORKSPACE if WORKSPACE.exists() else Path()
+    here = found_workspace()
     return {
         "ok": any(why is None for name, why in systems.items() if name != "tone"),
         "mosdata": __version__,
@@ -51,6 +63,44 @@ def _findings() -> dict[str, Any]:
         "systems": systems,
         "metrics": metrics,
         "report": _why_no_report(),
+    }
+
+
+def found_workspace() -> Path:
+    """The folder where results go, or this one where nothing went there yet."""
+    return WORKSPACE if WORKSPACE.exists() else Path()
+
+
+def _cluster(address: str, folder: Path) -> dict[str, Any]:
+    """What the nodes of a cluster are, and all that would stop a build on them."""
+    from dataclasses import asdict
+
+    from mosdata import cluster
+    from mosdata.errors import NothingFound, UsageError
+
+    if not folder.is_dir():
+        raise NothingFound(f"{folder} is no folder; --out names one that exists.")
+    problems = []
+    with cluster.session(address=address, num_cpus=1):
+        nodes = cluster.survey(folder.absolute(), patience_s=PATIENCE_S)
+        try:
+            cluster.refuse_strangers([n for n in nodes if n.cpus or n.gpus], folder.absolute())
+        except UsageError as error:
+            problems.append(str(error))
+        token = cluster.asks_for_token()
+    if not token:
+        problems.append(
+            "The cluster asks for no token: whoever reaches its ports runs code there. "
+            "Start it with RAY_AUTH_MODE=token."
+        )
+    return {
+        "address": address,
+        "folder": str(folder.absolute()),
+        "cpus": sum(node.cpus for node in nodes),
+        "gpus": sum(node.gpus for node in nodes),
+        "token": token,
+        "nodes": [asdict(node) for node in nodes],
+        "problems": problems,
     }
 
 
@@ -117,5 +167,34 @@ def _show(found: dict[str, Any]) -> None:
         console.table(title, ["name", "state"], rows)
     if found["report"]:
         console.say(found["report"])
-    if not found["ok"]:
+    if all(why is not None for name, why in found["systems"].items() if name != "tone"):
         console.say("No synthesizer is ready: pip install 'mosdata[espeak]'")
+    if "cluster" in found:
+        _show_cluster(found["cluster"])
+
+
+def _show_cluster(found: dict[str, Any]) -> None:
+    from mosdata.cli import console
+
+    token = "asks for a token" if found["token"] else "asks for no token"
+    console.say(
+        f"Cluster at {found['address']}: {len(found['nodes'])} nodes, {found['cpus']:g} cores, "
+        f"{found['gpus']:g} GPUs, {token}; {found['folder']} was tried"
+    )
+    header = ["node", "cores", "GPUs", "resources", "Python", "Ray", "mosdata", "state"]
+    rows = [
+        [
+            *(
+                node["name"],
+                f"{node['cpus']:g}",
+                f"{node['gpus']:g}",
+                ", ".join(node["resources"]) or "-",
+            ),
+            *(node["python"] or "?", node["ray"] or "?", node["mosdata"] or "?"),
+            node["trouble"] or node["folder_trouble"] or "ready",
+        ]
+        for node in found["nodes"]
+    ]
+    console.table("Nodes", header, rows)
+    for problem in found["problems"]:
+        console.say(problem)

@@ -9,15 +9,17 @@ that lies in the user's home, where there is one.
 """
 
 from mosdata.cluster.calls import Lost, run_calls
-from mosdata.cluster.nodes import Node, check_shared_folder, num_nodes, survey
-from mosdata.cluster.session import prepare_environment, session
+from mosdata.cluster.nodes import Node, check_shared_folder, num_nodes, refuse_strangers, survey
+from mosdata.cluster.session import asks_for_token, prepare_environment, session
 
 __all__ = [
     "Lost",
     "Node",
+    "asks_for_token",
     "check_shared_folder",
     "num_nodes",
     "prepare_environment",
+    "refuse_strangers",
     "run_calls",
     "session",
     "survey",

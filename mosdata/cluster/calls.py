@@ -35,6 +35,7 @@ def run_calls(
     arguments: Sequence[tuple[Any, ...]],
     *,
     num_gpus: float = 0.0,
+    where: str | None = None,
     window_per_slot: int = 2,
 ) -> Iterator[tuple[int, Lost | MosdataError | None]]:
     """Call a function once per argument tuple, anywhere; yields (position, outcome) as they end.
@@ -44,14 +45,26 @@ def run_calls(
     what they loaded; without, in tasks. A bounded window keeps the scheduler's queue short; it
     grows when nodes join. Calls that still run when the iterator is closed are cancelled.
 
+    Args:
+        function: what to call; it returns nothing.
+        arguments: one tuple a call.
+        num_gpus: share of a GPU for each actor; 0 means tasks of one core each.
+        where: name of a custom resource; only nodes that offer it are given calls.
+        window_per_slot: calls under way or in the scheduler's queue, per core.
+
     Raises:
         BuildFailed: the function raised something that is not ours.
         UsageError: no node has a GPU, or none has a processor for us.
     """
     import ray
 
-    _refuse_empty(num_gpus)
-    pool = _Actors(function, num_gpus) if num_gpus else _Tasks(function, window_per_slot)
+    supply = _Supply("GPU" if num_gpus else "CPU", where)
+    _refuse_empty(supply)
+    pool = (
+        _Actors(function, supply, num_gpus)
+        if num_gpus
+        else _Tasks(function, supply, window_per_slot)
+    )
     waiting = iter(enumerate(arguments))
     _OPEN.append(pool)
     try:
@@ -75,48 +88,56 @@ def cancel_all() -> None:
         _close(_OPEN[-1])
 
 
-def _refuse_empty(num_gpus: float) -> None:
-    import ray
-
-    resources = ray.cluster_resources()
-    if num_gpus and not resources.get("GPU"):
+def _refuse_empty(supply: _Supply) -> None:
+    if supply.amount() > 0:
+        return
+    place = f" that offers {supply.where!r}" if supply.where else ""
+    if supply.resource == "GPU":
         raise UsageError(
-            "A system of this plan needs a GPU and no node of the cluster has one. "
+            f"A system of this plan needs a GPU and no node of the cluster{place} has one. "
             "Join a cluster that has (--address), or leave the system out."
         )
-    if not num_gpus and not resources.get("CPU"):
-        raise UsageError(
-            "No node of the cluster offers a processor: only a head with --num-cpus=0 is there. "
-            "Start a worker ('ray start --address=HEAD:6379' on it) and run this again."
-        )
+    raise UsageError(
+        f"No node of the cluster{place} has a processor for us. "
+        "Start a worker ('ray start --address=HEAD:6379' on it) and run this again."
+    )
 
 
 class _Supply:
     """How much of a resource the cluster has; asked now and then, since nodes come and go."""
 
-    def __init__(self, resource: str) -> None:
-        self._resource = resource
+    def __init__(self, resource: str, where: str | None) -> None:
+        self.resource = resource
+        self.where = where
         self._amount = 0.0
         self._asked = float("-inf")
 
     def amount(self) -> float:
-        """Total on all nodes, busy or not."""
+        """Total on the nodes in question, busy or not."""
         import ray
 
         if time.monotonic() - self._asked > RESCAN_S:
-            self._amount = float(ray.cluster_resources().get(self._resource, 0.0))
+            offers = (node["Resources"] for node in ray.nodes() if node["Alive"])
+            ours = (offer for offer in offers if self.where is None or self.where in offer)
+            self._amount = float(sum(offer.get(self.resource, 0.0) for offer in ours))
             self._asked = time.monotonic()
         return self._amount
+
+    def label(self) -> dict[str, float]:
+        """What a call asks for to be placed there: so little that it limits nothing."""
+        return {} if self.where is None else {self.where: 0.001}
 
 
 class _Tasks:
     """Calls in any idle worker; some wait in Ray's queue, so that no worker waits for us."""
 
-    def __init__(self, function: Callable[..., None], window_per_slot: int) -> None:
+    def __init__(
+        self, function: Callable[..., None], supply: _Supply, window_per_slot: int
+    ) -> None:
         import ray
 
         self.running: dict[Any, int] = {}
-        self._cores = _Supply("CPU")
+        self._cores = supply
         self._window = window_per_slot
         self._task: Any = ray.remote(num_cpus=1, max_retries=0, runtime_env=worker_environment())(
             function
@@ -148,15 +169,19 @@ class _Actors:
     it restarts fail at once, and would be taken for crashes of their own.
     """
 
-    def __init__(self, function: Callable[..., None], num_gpus: float) -> None:
+    def __init__(self, function: Callable[..., None], supply: _Supply, num_gpus: float) -> None:
         import ray
 
         self.running: dict[Any, int] = {}
-        self._gpus = _Supply("GPU")
+        self._gpus = supply
         self._share = num_gpus
         self._function = function
         self._class: Any = ray.remote(
-            num_gpus=num_gpus, max_restarts=0, max_task_retries=0, runtime_env=worker_environment()
+            num_gpus=num_gpus,
+            resources=supply.label(),
+            max_restarts=0,
+            max_task_retries=0,
+            runtime_env=worker_environment(),
         )(_Caller)
         self._idle: list[Any] = []
         self._busy: dict[Any, Any] = {}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from mosdata import __version__
-from mosdata.cluster.travel import worker_environment
 from mosdata.errors import UsageError
 
 SECOND_NODE_HINT: Final = (
@@ -73,7 +72,7 @@ def refuse_strangers(nodes: Sequence[Node], folder: Path) -> None:
     if troubled := [f"{node.name}: {node.trouble}" for node in nodes if node.trouble]:
         raise UsageError(
             f"{_count(troubled)} of the cluster cannot work for us ({'; '.join(troubled)}). "
-            "Install the same mosdata in the environment that runs Ray there."
+            "Each has to answer, and to have the same mosdata in the environment that runs Ray."
         )
     if others := [f"{n.name} has {n.mosdata}" for n in nodes if n.mosdata != __version__]:
         raise UsageError(
@@ -147,9 +146,8 @@ def _ask(node: dict[str, Any], probe: _Probe) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    look: Any = ray.remote(_looker()).options(
-        num_cpus=0, max_retries=0, scheduling_strategy=where, runtime_env=worker_environment()
-    )
+    # Without an environment of its own: a worker that idles there can answer at once.
+    look: Any = ray.remote(_looker()).options(num_cpus=0, max_retries=0, scheduling_strategy=where)
     reply = probe.reply_of(node["NodeID"])
     return look.remote(str(probe.path or ""), probe.text, str(reply or ""))
 

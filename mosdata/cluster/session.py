@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import logging
 import os
 import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from mosdata.cluster.calls import cancel_all
 from mosdata.cluster.travel import users_modules
@@ -60,11 +64,33 @@ def session(*, address: str | None, num_cpus: int) -> Iterator[None]:
     _init(address, options)
     atexit.register(cancel_all)  # runs before Ray's own: a generator may outlive its Ctrl-C
     try:
-        yield
+        with contextlib.redirect_stdout(_WithoutRay(sys.stdout)):
+            yield
     finally:
         atexit.unregister(cancel_all)
         cancel_all()
         ray.shutdown()
+
+
+class _WithoutRay(io.TextIOBase):
+    """Standard output without what Ray's own threads print there when a node or a worker dies.
+
+    Ray has no switch for it, and results on standard output are for programs to read. Deaths
+    reach us as outcomes of calls; Ray's words stay in its own log files.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Pass on what is not Ray's."""
+        if threading.current_thread().name.startswith("ray_"):
+            return len(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """The stream's own."""
+        self._stream.flush()
 
 
 def prepare_environment(address: str | None) -> None:
@@ -81,6 +107,26 @@ def prepare_environment(address: str | None) -> None:
     os.environ.setdefault("RAY_gcs_server_request_timeout_seconds", "12")
     if has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def asks_for_token() -> bool:
+    """Whether the joined cluster refuses those who come without a token.
+
+    Asked by a process that has none: a cluster that wants no token takes ours as well.
+    """
+    import ray
+
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    environment.pop("RAY_AUTH_TOKEN", None)
+    code = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
+    command = [sys.executable, "-c", code, ray.get_runtime_context().gcs_address]
+    try:
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, timeout=KNOCK_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return ended.returncode != 0
 
 
 def has_token() -> bool:

@@ -6,15 +6,24 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 NEVER = frozenset({"mosdata", "ray", "__main__", "__mp_main__"})
 """Modules that every node has installed, or that are nobody's engine."""
 
 
+KEPT_MEMORY: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+"""glibc keeps what a clip's arrays used for the next clip, rather than asking the system for it
+page by page, over and over: a tenth of a worker's time. Other C libraries ignore it."""
+
+
 def worker_environment() -> dict[str, Any]:
     """One thread a worker, and no busy waiting beside it."""
-    return {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}}
+    one_thread = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}
+    return {"env_vars": {**one_thread, **KEPT_MEMORY}}
 
 
 def users_modules() -> list[str]:
