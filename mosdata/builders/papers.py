@@ -12,9 +12,9 @@ from mosdata.builders.card_facts import CardFacts
 from mosdata.builders.card_plots import LACKING, PLOTS_FOLDER, can_draw, write_plots
 from mosdata.builders.card_sections import citations_of, licence_section
 from mosdata.builders.licences import LICENCE_FILE
-from mosdata.builders.verify import CHECKSUMS_NAME, all_entries
+from mosdata.builders.verify import CHECKSUMS_NAME
 from mosdata.manifests.durable import sha256_file
-from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
+from mosdata.manifests.store import MANIFEST_NAME, Dataset, file_entries, open_dataset
 
 CITATION_NAME: Final = "CITATION.cff"
 PROVENANCE_NAME: Final = "provenance.json"
@@ -83,7 +83,7 @@ def write_checksums(out: Path) -> None:
     before. Files that nobody knows are left out: they would be vouched for.
     """
     dataset = open_dataset(out)
-    sums = {entry["path"]: entry["sha256"] for entry in all_entries(dataset.manifest)}
+    sums = {entry["path"]: entry["sha256"] for entry in file_entries(dataset.manifest)}
     sums |= {name: sha256_file(out / name) for name in _beside(dataset)}
     lines = [f"{checksum}  {name}\n" for name, checksum in sorted(sums.items())]
     write_changed(out / CHECKSUMS_NAME, "".join(lines))

@@ -24,7 +24,6 @@ from mosdata.builders.papers import REWRITTEN, write_checksums, write_papers
 from mosdata.builders.run import check_space
 from mosdata.builders.verify import (
     PAPERS,
-    all_entries,
     listed_problems,
     refuse_damaged,
     verify_content,
@@ -33,7 +32,13 @@ from mosdata.builders.verify import (
 )
 from mosdata.errors import DamagedDataset, OutputConflict, UsageError
 from mosdata.manifests.durable import sync_folder
-from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset, write_manifest
+from mosdata.manifests.store import (
+    MANIFEST_NAME,
+    Dataset,
+    file_entries,
+    open_dataset,
+    write_manifest,
+)
 
 CLOSED_TERMS: Final = ("unknown", "restricted")
 
@@ -68,7 +73,7 @@ def outlook(dataset: Dataset, *, arrow: bool = False) -> Outlook:
     sizes: Counter[str] = Counter()
     for file in dataset.files:
         sizes[file.split] += file.bytes
-    num_bytes = sum(entry["bytes"] for entry in all_entries(dataset.manifest))
+    num_bytes = sum(entry["bytes"] for entry in file_entries(dataset.manifest))
     terms = _terms_of(dataset)
     return Outlook(
         files_by_split={split: recut.num_files_for(sizes[split]) for split in dataset.splits},
@@ -115,7 +120,7 @@ def publish(
     licence = write_papers(out, dataset)
     write_checksums(out)
     copied = open_dataset(out)
-    entries = all_entries(copied.manifest)
+    entries = list(file_entries(copied.manifest))
     return Published(
         folder=out,
         dataset_id=copied.dataset_id,
@@ -181,8 +186,8 @@ def _same_already(dataset: Dataset, out: Path, *, arrow: bool) -> bool:
             return True
         if _clips_origin(before) == dataset.dataset_id:
             raise OutputConflict(
-                f"{out} holds these clips with other ratings, or without Arrow files; nothing was "
-                "touched. Choose another --out, or remove that folder first."
+                f"{out} holds these clips with other ratings or split sets, or without Arrow "
+                "files; nothing was touched. Choose another --out, or remove that folder first."
             )
     raise OutputConflict(f"{out} holds something else; nothing was touched. Choose another --out.")
 
@@ -207,17 +212,17 @@ def _clips_origin(manifest: Mapping[str, Any]) -> str:
 
 
 def _origin(manifest: Mapping[str, Any]) -> tuple[str, list[tuple[str, list[str]]]]:
-    """The dataset whose clips and ratings these are."""
-    ratings = [
+    """The dataset whose clips these are, and what was added to it later."""
+    added = [
         (entry["name"], entry.get("cut_from") or [file["sha256"] for file in entry["files"]])
-        for entry in manifest["ratings"]
+        for entry in (*manifest["ratings"], *manifest.get("split_sets", []))
     ]
-    return _clips_origin(manifest), ratings
+    return _clips_origin(manifest), added
 
 
 def _make(dataset: Dataset, out: Path, *, arrow: bool) -> None:
     """Put the copy together in a folder beside, then rename."""
-    num_bytes = sum(entry["bytes"] for entry in all_entries(dataset.manifest))
+    num_bytes = sum(entry["bytes"] for entry in file_entries(dataset.manifest))
     check_space(out.parent, num_bytes * (1 + arrow))
     out.parent.mkdir(parents=True, exist_ok=True)
     stage = out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.partial")
@@ -243,7 +248,7 @@ def _fill(dataset: Dataset, stage: Path) -> None:
     ratings = [recut.place_ratings(dataset, entry, stage) for entry in dataset.manifest["ratings"]]
     placed = {file["path"] for file in dataset.manifest["data"]}
     placed |= {file["path"] for entry in dataset.manifest["ratings"] for file in entry["files"]}
-    for entry in all_entries(dataset.manifest):
+    for entry in file_entries(dataset.manifest):
         if entry["path"] not in placed:
             recut.copy_file(dataset.folder / entry["path"], stage / entry["path"])
     recut.copy_file(dataset.folder / "provenance.json", stage / "provenance.json")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from mosdata.builders.finish import Progress
 from mosdata.builders.verify_ratings import check_ratings
 from mosdata.builders.verify_rows import RowFindings, RowTask, check_rows, row_tasks
-from mosdata.errors import BuildFailed, DamagedDataset, InvalidValue
+from mosdata.errors import BuildFailed, DamagedDataset, InvalidValue, MosdataError
 from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.store import (
@@ -107,7 +107,7 @@ def verify_dataset(
     """
     if workers < 1:
         raise InvalidValue("--workers", workers, "1 or more")
-    entries = all_entries(dataset.manifest)
+    entries = list(file_entries(dataset.manifest))
     problems = [
         Problem(path=entry["path"], says=says)
         for entry in entries
@@ -118,6 +118,7 @@ def verify_dataset(
     rejected = _quarantined(dataset)
     ratings = check_ratings(dataset, known=rows.places, rejected=rejected)
     problems += [Problem(path=path, says=says) for path, says in ratings.problems]
+    problems += _split_set_problems(dataset)
     problems += listed_problems(dataset)
     return Verified(
         num_files=len(entries),
@@ -152,7 +153,7 @@ def verify_files(dataset: Dataset) -> int:
     Raises:
         DamagedDataset: names the first file that differs, and how.
     """
-    entries = all_entries(dataset.manifest)
+    entries = list(file_entries(dataset.manifest))
     for entry in entries:
         path = dataset.folder / entry["path"]
         problem = _problem(path, entry)
@@ -175,15 +176,6 @@ def verify_content(dataset: Dataset) -> None:
             f"The rows of {dataset.folder} have content id {found}; "
             f"the manifest says {dataset.content_id}."
         )
-
-
-def all_entries(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every file that a manifest names, once, also those of its further split sets."""
-    found = {entry["path"]: entry for entry in file_entries(manifest)}
-    for split_set in manifest.get("split_sets", []):
-        for entry in split_set["files"]:
-            found.setdefault(entry["path"], entry)
-    return list(found.values())
 
 
 def read_checksums(path: Path) -> Iterator[tuple[str, str]]:
@@ -304,12 +296,24 @@ def _quarantined(dataset: Dataset) -> set[str]:
     return found
 
 
+def _split_set_problems(dataset: Dataset) -> Iterator[Problem]:
+    """Split sets that cannot be read, or leave out clips."""
+    for entry in dataset.manifest.get("split_sets", []):
+        folds = entry["rule"].get("shares") is None
+        name = f"{entry['name']}:{entry['parts'][0]}" if folds else entry["name"]
+        read = dataset.split_set if entry["rows"] == "clips" else dataset.rating_split_set
+        try:
+            read(name)
+        except (MosdataError, LookupError, ValueError, TypeError) as error:
+            yield Problem(path=entry["files"][0]["path"], says=f"is no split set: {error}")
+
+
 def listed_problems(dataset: Dataset) -> list[Problem]:
     """What is wrong with files that ``checksums.sha256`` lists, beside those of the manifest."""
     path = dataset.folder / CHECKSUMS_NAME
     if not path.is_file():
         return []
-    sums = {entry["path"]: entry["sha256"] for entry in all_entries(dataset.manifest)}
+    sums = {entry["path"]: entry["sha256"] for entry in file_entries(dataset.manifest)}
     return [
         Problem(path=name, says=says)
         for name, checksum in read_checksums(path)
@@ -336,7 +340,7 @@ def _listed_problem(folder: Path, name: str, checksum: str, in_manifest: str | N
 def _strangers(dataset: Dataset) -> list[str]:
     """A note on files that neither the manifest nor ``checksums.sha256`` names."""
     folder = dataset.folder
-    known = {entry["path"] for entry in all_entries(dataset.manifest)}
+    known = {entry["path"] for entry in file_entries(dataset.manifest)}
     known |= {*PAPERS, MANIFEST_NAME, CHECKSUMS_NAME}
     if (folder / CHECKSUMS_NAME).is_file():
         known |= {name for name, _ in read_checksums(folder / CHECKSUMS_NAME)}
