@@ -24,6 +24,7 @@ from typing import IO, Final
 from mosdata import errors
 from mosdata.builders.plan import Plan
 from mosdata.builders.strikes import DEADLINE, Mark, read_marker, strike
+from mosdata.cluster.travel import KEPT_MEMORY
 from mosdata.errors import BuildFailed, MosdataError
 
 MAX_DEATHS_IN_A_ROW: Final = 8
@@ -36,13 +37,6 @@ LOOK_EVERY_S: Final = 1.0
 
 LAST_WORDS_S: Final = 0.5
 """What a hanging worker gets to write down where it is."""
-
-KEPT_MEMORY: Final = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-}
-"""glibc keeps what a clip's arrays used for the next clip, rather than asking the system for it
-page by page, over and over: a tenth of a worker's time. Other C libraries ignore it."""
 
 
 class _Worker:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosdata.cli.options import (
+    RECORD_DEADLINE_S,
     WORKSPACE,
     Address,
     AsJson,
     DryRun,
     Executor,
     Out,
+    RecordDeadline,
     Seed,
     Workers,
     execution_of,
@@ -44,6 +46,7 @@ def build(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    record_deadline: RecordDeadline = RECORD_DEADLINE_S,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +61,9 @@ def build(
     from mosdata.cli import console
     from mosdata.manifests.splits import SplitRule
 
-    execution = execution_of(executor=executor, workers=workers, address=address)
+    execution = execution_of(
+        executor=executor, workers=workers, address=address, record_deadline=record_deadline
+    )
     config = SpeechConfig(
         systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
         language=language,

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from mosdata.cli.options import (
+    RECORD_DEADLINE_S,
     WORKSPACE,
     Address,
     AsJson,
     DryRun,
     Executor,
     Out,
+    RecordDeadline,
     Seed,
     Workers,
     execution_of,
@@ -51,6 +53,7 @@ def corrupt(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    record_deadline: RecordDeadline = RECORD_DEADLINE_S,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +73,9 @@ def corrupt(
 
     if level is None:
         raise InvalidValue("--level", "not given", "0 to 1", "Try: mosdata corrupt --level 0.3")
-    execution = execution_of(executor=executor, workers=workers, address=address)
+    execution = execution_of(
+        executor=executor, workers=workers, address=address, record_deadline=record_deadline
+    )
     config = CorruptConfig(
         levels=parse_levels(level),
         kinds=expand_kinds(kinds),

@@ -22,6 +22,7 @@ from mosdata.builders.strikes import (
     read_marker,
     strike,
 )
+from mosdata.cli import options
 from mosdata.errors import InvalidValue
 from mosdata.manifests.splits import SplitRule
 from mosdata.manifests.store import open_dataset
@@ -102,7 +103,7 @@ def test_no_time_at_all_is_refused(seconds):
 
 def test_a_deadline_is_the_default():
     """Five minutes; and none at all can be asked for."""
-    assert Execution().record_deadline_s == RECORD_DEADLINE_S == 300.0
+    assert Execution().record_deadline_s == RECORD_DEADLINE_S == options.RECORD_DEADLINE_S == 300.0
     assert Execution(record_deadline_s=math.inf).record_deadline_s == math.inf
 
 
