@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 Codes = NDArray[np.int32]
 
-AUDIO_SUFFIX: Final = r"(?i)\.(wav|flac|mp3|ogg|opus|m4a|aac|wma|aif|aiff|sph)$"
+MOST_BYTES_OF_ONE_ARRAY: Final = 1 << 30
+"""Arrow counts the bytes of a string array with 32 bits."""
+
+AUDIO_SUFFIX: Final = r"(?i:\.(wav|flac|mp3|ogg|opus|m4a|aac|wma|aif|aiff|sph)$)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +31,17 @@ class Coded:
     Args:
         names: each name once, in the order of first mention; no nulls.
         codes: place in ``names`` for every row; -1 where the row has none.
+        text: the column as it was read, where it is just what ``decode`` would make again.
     """
 
     names: pa.Array
     codes: Codes
+    text: pa.Array | None = None
 
     def decode(self) -> pa.Array:
         """The column as strings; null where there is no name."""
+        if self.text is not None:
+            return self.text
         indices = pa.array(self.codes, mask=self.codes < 0)
         return self.names.take(indices)
 
@@ -47,6 +54,8 @@ class Coded:
 
     def renamed(self, names: pa.Array) -> Coded:
         """The same rows with other names; rows whose names become equal share one."""
+        if names.equals(self.names):
+            return self
         again = encode(names)
         if len(again.names) == len(names):
             return Coded(names=again.names, codes=self.codes)
@@ -62,10 +71,10 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Coded:
         >>> coded.names.to_pylist(), coded.codes.tolist()
         (['b', 'a'], [0, 1, 0, -1])
     """
-    coded = column.dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.unify_dictionaries().combine_chunks()
-        coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    coded = _one_array(column)
+    text = None
+    if not pa.types.is_dictionary(coded.type):
+        text, coded = coded, coded.dictionary_encode()
     names: pa.Array = coded.dictionary
     codes = _with_holes(coded.indices)
     trimmed = pc.utf8_trim_whitespace(names)
@@ -77,7 +86,20 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Coded:
         place[place == 0] = np.arange(len(kept), dtype=np.int32)
         moved = np.append(place[unique.indices.to_numpy()], np.int32(-1))
         return Coded(names=kept, codes=moved[codes])
-    return Coded(names=names, codes=codes)
+    return Coded(names=names, codes=codes, text=text)
+
+
+def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One array in place of many: of strings, or of codes where strings would not fit into one.
+
+    One large dictionary is twice as quick to build as several that are then united.
+    """
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.nbytes >= MOST_BYTES_OF_ONE_ARRAY:
+        column = column.dictionary_encode().unify_dictionaries()
+    whole = column.combine_chunks()
+    return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
 
 
 def joined(columns: Sequence[Coded], *, between: str) -> Coded:
@@ -106,6 +128,8 @@ def joined(columns: Sequence[Coded], *, between: str) -> Coded:
 
 def without_suffix(names: pa.Array) -> pa.Array:
     """Clip names without a leading ``./`` and the suffix of a sound file."""
+    if not pc.any(pc.match_substring_regex(names, rf"^\./|{AUDIO_SUFFIX}")).as_py():
+        return names
     bare = pc.replace_substring_regex(names, pattern=r"^(\./)+", replacement="")
     return pc.replace_substring_regex(bare, pattern=AUDIO_SUFFIX, replacement="")
 

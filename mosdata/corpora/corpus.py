@@ -158,6 +158,7 @@ def _concatenated(scored: Sequence[Scored]) -> Scored:
     return replace(
         first,
         rows=None,
+        clip_text=None,
         values=np.concatenate([scores.values for scores in scored]),
         clips=np.concatenate([scores.clips for scores in scored]),
         tests=_all_coded([scores.tests for scores in scored], sizes),
@@ -227,7 +228,9 @@ def _ratings(names: pa.Array, singles: Sequence[Scored], means: Sequence[Scored]
 def _rating_rows(names: pa.Array, scores: Scored) -> pa.Table:
     num = len(scores.values)
     columns = {
-        "clip_id": names.take(pa.array(scores.clips)),
+        "clip_id": names.take(pa.array(scores.clips))
+        if scores.clip_text is None
+        else scores.clip_text,
         "kind": pa.repeat(HUMAN, num),
         "dimension": pa.repeat(scores.dimension, num),
         "scale": pa.repeat(scores.scale, num),

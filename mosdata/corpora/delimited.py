@@ -86,9 +86,9 @@ class DelimitedFile:
         Raises:
             InvalidRatings: an empty file, or no separator found.
         """
-        rows = [row for row in _parsed(self._head, self._separator) if any(c.strip() for c in row)]
-        if not rows:
+        if not any(line.strip() for line in self._head):
             raise InvalidRatings(f"{self.path} is empty: no header and no rows.")
+        rows = [row for row in _parsed(self._head, self._separator) if any(c.strip() for c in row)]
         has_header = not any(_is_number(c) for c in rows[0]) if self.header is None else self.header
         if has_header:
             names = checked_names(self.path, rows[0])

@@ -29,17 +29,7 @@ CLIP: Final = (
 )
 SINGLE: Final = ("score", "rating", "value", "vote", "opinion")
 MEAN: Final = ("mos", "mean", "mos_mean", "mean_score", "avg_score", "average", "avg_mos")
-LIST: Final = (
-    "scores",
-    "ratings",
-    "votes_list",
-    "mos_list",
-    "opinions",
-    "score_list",
-    "votes",
-    "score",
-    "mos",
-)
+LIST: Final = ("scores", "ratings", "votes_list", "mos_list", "opinions", "score_list")
 VOTES: Final = ("votes", "num_votes", "n_votes", "n", "num_ratings", "count")
 STD: Final = ("mos_std", "std", "score_std", "sd", "stddev")
 DIMENSIONS: Final = ("sig", "bak", "ovrl", "noi", "dis", "col", "loud")
@@ -89,10 +79,15 @@ def listener_table(sample: Sample) -> TableSpec | None:
 
 def list_table(sample: Sample) -> TableSpec | None:
     """A clip a row with its scores in one cell: ``clip, scores``."""
-    clip, column = clip_column(sample), sample.named(*LIST)
-    if clip is None or column is None or not _are_lists(sample.cells(column)):
+    clip = clip_column(sample)
+    if clip is None:
         return None
-    return _spec(sample, clip, [Scores(column=column, form="list")])
+    for name in (*LIST, *SINGLE, *MEAN, *VOTES):
+        column = sample.named(name)
+        # 4,5 under a name in the singular is four and a half: there a list must show brackets.
+        if column and _are_lists(sample.cells(column), open_too=name in LIST):
+            return _spec(sample, clip, [Scores(column=column, form="list")])
+    return None
 
 
 def mean_table(sample: Sample) -> TableSpec | None:
@@ -153,13 +148,13 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _are_lists(cells: list[str]) -> bool:
-    """Whether some cell holds a list, and all can be read as one."""
+def _are_lists(cells: list[str], *, open_too: bool) -> bool:
+    """Whether all cells can be read as lists and some show that they are."""
     try:
-        items = [list_cell(cell) for cell in cells]
+        several = any(len(list_cell(cell)) > 1 for cell in cells)
     except ValueError:
         return False
-    return any(len(item) > 1 for item in items) or any(cell.startswith("[") for cell in cells)
+    return any(cell.startswith("[") for cell in cells) or (open_too and several)
 
 
 def _spec(sample: Sample, clip: str, scores: list[Scores]) -> TableSpec:

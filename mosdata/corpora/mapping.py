@@ -58,6 +58,11 @@ class TableMapping:
             patterns=self.patterns,
             scale=self.scale,
         )
+        both = {*spec.text_columns()} & {*spec.number_columns()}
+        if both:
+            raise InvalidRatings(
+                f"The mapping names {min(both)!r} both for scores and for something else."
+            )
         wanted = [*spec.text_columns(), *spec.number_columns()]
         missing = [name for name in wanted if name not in sample.columns]
         if missing:

@@ -60,7 +60,7 @@ def _repeated_pairs(names: pa.Array, singles: Sequence[Scored]) -> Iterator[Find
         keys = raters.codes.astype(np.int64) * len(names) + scores.clips
         if scores.tests is not None:
             keys += (scores.tests.codes + 1) * (len(names) * np.int64(len(raters.names)))
-        ordered = np.sort(keys[raters.codes >= 0])
+        ordered = np.sort(keys if (raters.codes >= 0).all() else keys[raters.codes >= 0])
         again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         count += len(again)
         for key in again[:MAX_SHOWN].tolist():
@@ -88,9 +88,8 @@ def _lonely(
         if scores.raters is None:
             unnamed = len(scores.values)
         else:
-            unnamed = int((scores.raters.codes < 0).sum())
-            given = np.bincount(scores.raters.codes[scores.raters.codes >= 0])
-            if len(given) > 1 and given.max() == 1:
+            unnamed, *given = np.bincount(scores.raters.codes + 1).tolist()
+            if len(given) > 1 and max(given) == 1:
                 yield Finding(
                     code="one_rating_per_rater",
                     count=len(given),

@@ -146,10 +146,10 @@ def _fields(
     for name, value in spec.fixed.items():
         if name not in OF_A_RATING:
             fields.setdefault(name, pa.repeat(value, len(clips.names)))
-    if "audio" not in spec.fields:
-        fields["audio"] = _audio(given, first)
-    else:
+    if "audio" in spec.fields:
         _check_names(raw, of_rows["audio"], "audio", needed=False)
+    elif clips is not given:
+        fields["audio"] = _audio(given, first)
     if "split" in fields:
         fields["split"] = _splits(raw, fields["split"])
     return fields

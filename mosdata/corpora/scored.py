@@ -34,6 +34,7 @@ class Scored:
         is_mean: each is a published mean rather than one listener's score.
         rows: row of the table for each score; None where they go one by one.
         clips: the clip of each score.
+        clip_text: its name, where the column was just that.
         values: the scores.
         raters: who gave each; None where nobody is named.
         tests: in which listening test; None where none is named.
@@ -46,6 +47,7 @@ class Scored:
     is_mean: bool
     values: Floats
     clips: Codes
+    clip_text: pa.Array | None = None
     rows: Rows | None = None
     raters: Coded | None = None
     tests: Coded | None = None
@@ -57,6 +59,7 @@ class Scored:
         return replace(
             self,
             rows=None,
+            clip_text=None,
             values=self.values[places],
             clips=self.clips[places],
             raters=_at(self.raters, places),
@@ -102,6 +105,7 @@ def read_scores(
         rows=rows,
         values=values,
         clips=clips.codes if rows is None else clips.codes[rows],
+        clip_text=clips.text if rows is None else None,
         raters=None if is_mean else raters,
         tests=tests if rows is None else _at(tests, rows),
         votes=_beside(raw, scores.votes, rows, least=1) if is_mean else None,
