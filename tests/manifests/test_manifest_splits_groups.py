@@ -148,7 +148,7 @@ def test_keys_of_one_rule_are_dealt_independently():
 
 
 def test_few_groups_are_dealt_evenly():
-    """Ten systems of one size, eight, one and one: a hash alone hardly ever does that."""
+    """Ten systems of one size, eight, one and one: a hash alone seldom does that."""
     keys = {"system": pa.array([f"s{i}" for i in range(10) for _ in range(7)])}
     rule = balanced(GroupRule(by=("system",), shares=(8, 1, 1)), keys)
 
