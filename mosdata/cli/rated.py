@@ -36,7 +36,7 @@ class Rated:
 
         Args:
             kind: human, or a metric.
-            dimension: what was judged; where None, ``mos`` or the only one that there is.
+            dimension: what was judged; where None, ``mos``, ``ovrl`` or the only one that there is.
 
         Raises:
             NothingFound: there are none; says what there is.
@@ -55,17 +55,19 @@ class Rated:
         return panel
 
     def _dimension(self, kind: str, wanted: str | None) -> str:
+        from mosdata.corpora.spec import OVERALL
         from mosdata.errors import NothingFound
 
         pairs = self.ratings.select(["kind", "dimension"]).group_by(["kind", "dimension"])
         present = sorted((row["kind"], row["dimension"]) for row in pairs.aggregate([]).to_pylist())
         mine = [dimension for of_kind, dimension in present if of_kind == kind]
-        if wanted is None and ("mos" in mine or len(mine) == 1):
-            return "mos" if "mos" in mine else mine[0]
+        usual = [name for name in OVERALL if name in mine] or (mine if len(mine) == 1 else [])
+        if wanted is None and usual:
+            return usual[0]
         if wanted in mine:
             return str(wanted)
         listed = ", ".join(f"{of_kind}.{dimension}" for of_kind, dimension in present) or "nothing"
-        asked = f"{kind}.{wanted}" if wanted else f"{kind} without --dimension"
+        asked = f"{kind}.{wanted}" if wanted else f"the kind {kind!r} and one dimension only"
         raise NothingFound(
             f"{self.name} has no ratings of {asked}; it has {listed}. "
             "Choose with --kind and --dimension."
@@ -73,7 +75,10 @@ class Rated:
 
     def published(self, panel: Panel) -> dict[str, float]:
         """Scores that the corpus publishes for its clips, on the scale of the panel."""
-        if panel.kind != "human" or panel.dimension not in ("mos", "ovrl"):
+        from mosdata.corpora.spec import OVERALL
+        from mosdata.manifests.rows import HUMAN
+
+        if panel.kind != HUMAN or panel.dimension not in OVERALL:
             return {}
         columns = (self.clips[name].to_pylist() for name in ("name", "mos", "mos_scale"))
         return {

@@ -29,7 +29,7 @@ Source = Annotated[
     ),
 ]
 Dimension = Annotated[
-    str | None, typer.Option(help="What was judged. Default: mos, or the only one that there is.")
+    str | None, typer.Option(help="What was judged. Default: mos, ovrl or the only one.")
 ]
 Layout = Annotated[str | None, typer.Option(help="Layout of the tables. Default: found out.")]
 Mapping = Annotated[
@@ -95,8 +95,11 @@ def _show(found: Inspection, name: str) -> None:
     votes = design.votes_per_clip
     people = f"{panel.num_raters:,} raters" if panel.num_raters else "raters not named"
     systems = f", {panel.num_systems:,} systems" if panel.num_systems else ""
+    means = int(panel.published.clip_M.size)
+    given = [f"{panel.num_ratings:,} ratings"] if panel.num_ratings else []
+    given += [f"{means:,} published means"] if means else []
     console.say(
-        f"{name}: {panel.num_ratings:,} ratings of {panel.num_clips:,} clips ({panel.dimension}, "
+        f"{name}: {' and '.join(given)} of {panel.num_clips:,} clips ({panel.dimension}, "
         f"{panel.scale}), {people}{systems}; per clip {votes_words(votes)}; "
         f"design: {design.name}."
     )
@@ -104,9 +107,13 @@ def _show(found: Inspection, name: str) -> None:
     console.table(
         "What a perfect judge would score",
         ["level", "against", "LCC", "SRCC", "from"],
-        [[c.level, c.against, _known(c.lcc), _known(c.srcc), c.source] for c in found.ceilings],
+        [
+            [c.level, c.against, _known(c.lcc), _known(c.srcc), c.source]
+            for c in found.ceilings
+            if c.lcc.value is not None
+        ],
     )
-    if found.halves:
+    if any(half.lcc.value is not None for half in found.halves):
         _show_halves("Two halves of the listeners that share nobody", found.halves)
     for sentence in sentences(found):
         console.say(sentence)

@@ -108,7 +108,14 @@ def _of_clips(
         return Ceilings.unknown(NO_RATINGS)
     if debiased:
         panel = replace(panel, value_N=debias(panel).value_N)
-    return noise_ceilings(panel)
+    found = noise_ceilings(panel)
+    if panel.num_clips == len(systems):
+        return found
+    part = f"; from the {panel.num_clips} of {len(systems)} clips that have ratings"
+    return Ceilings(
+        utterance=replace(found.utterance, source=found.utterance.source + part),
+        system=replace(found.system, source=found.system.source + part),
+    )
 
 
 def noise_ceilings(panel: Panel) -> Ceilings:
@@ -153,8 +160,8 @@ def ceiling_sentence(level: str, metric: str, measure: Measure, ceiling: float |
     Example:
         >>> near = Measure(value=0.93, low=0.88, high=0.96, n=20)
         >>> ceiling_sentence("systems", "srcc", near, 0.95)
-        'SRCC over systems: 0.930 is inside the noise of the ratings, where a perfect judge would \
-score 0.950; judges this good are not ranked by them.'
+        'SRCC over systems: 0.930 is not to be told apart from a perfect judge, which would score \
+0.950 against ratings as noisy as these; judges this good are not ranked by them.'
         >>> far = Measure(value=0.6, low=0.5, high=0.7, n=400)
         >>> ceiling_sentence("clips", "srcc", far, 0.9)
         'SRCC over clips: 0.600 of the 0.900 that a perfect judge would score against these \
@@ -165,12 +172,14 @@ ratings (67 %), outside their noise.'
     opening = f"{metric.upper()} over {level}: {measure.value:.3f}"
     if measure.high is None:
         return (
-            f"{opening}; a perfect judge would score {ceiling:.3f}. No interval: {measure.reason}."
+            f"{opening}; a perfect judge would score {ceiling:.3f} against ratings as noisy as "
+            f"these. Whether that is reached cannot be decided: {measure.reason}."
         )
     if measure.high >= ceiling:
         return (
-            f"{opening} is inside the noise of the ratings, where a perfect judge would score "
-            f"{ceiling:.3f}; judges this good are not ranked by them."
+            f"{opening} is not to be told apart from a perfect judge, which would score "
+            f"{ceiling:.3f} against ratings as noisy as these; judges this good are not ranked by "
+            "them."
         )
     return (
         f"{opening} of the {ceiling:.3f} that a perfect judge would score against these ratings "

@@ -224,22 +224,19 @@ def best_ceiling(found: Inspection, level: str) -> Ceiling | None:
 
 def _scores(found: Inspection) -> Body:
     panel, votes = found.panel, found.design.votes_per_clip
-    scores = plots.score_histogram(
-        found.histogram.edges, found.histogram.counts, scale=str(panel.scale)
-    )
-    return [
-        tag(
-            "div",
-            [
-                figure(scores, f"{panel.num_ratings:,} ratings, as they were given."),
-                figure(
-                    plots.votes_histogram(panel.clips.votes_C.astype(np.int64)),
-                    f"Ratings per clip: {votes_words(votes)}.",
-                ),
-            ],
-            class_="pair",
+    drawn: list[Content] = []
+    if panel.num_ratings:
+        scores = plots.score_histogram(
+            found.histogram.edges, found.histogram.counts, scale=str(panel.scale)
         )
-    ]
+        drawn.append(figure(scores, f"{panel.num_ratings:,} ratings, as they were given."))
+    drawn.append(
+        figure(
+            plots.votes_histogram(panel.clips.votes_C.astype(np.int64)),
+            f"Ratings per clip: {votes_words(votes)}.",
+        )
+    )
+    return [tag("div", drawn, class_="pair")]
 
 
 def votes_words(votes: Spread) -> str:
@@ -257,6 +254,7 @@ def _reach(found: Inspection) -> Body:
         [
             (f"{c.level}, {c.against}", _known(c.lcc), _known(c.srcc), c.source)
             for c in found.ceilings
+            if c.source == "components" or c.lcc.value is not None
         ],
         text_columns=(3,),
     )
@@ -269,7 +267,8 @@ def _reach(found: Inspection) -> Body:
             for h in found.halves
         ],
     )  # fmt: skip
-    tables = tag("div", [bounds, halves if found.halves else ""])
+    any_half = any(half.lcc.value is not None for half in found.halves)
+    tables = tag("div", [bounds, halves if any_half else ""])
     if single.value is None:
         return [tag("p", f"Not known how far listeners agree: {single.reason}."), tables]
     curve = plots.ceiling_curve(single.value, found.reliability.mean_votes)

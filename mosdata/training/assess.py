@@ -84,6 +84,7 @@ def assess(
         system_truth=table,
     )
     named = f"-{splits.replace(':', '-')}" if splits else ""
+    named += f"-against-{system_truth.stem}" if system_truth else ""
     folder = out or run_folder / f"evaluation-{dataset.dataset_id[:8]}{named}"
     write_evaluation(folder, predictions, evaluation)
     write_report(
@@ -123,8 +124,8 @@ def _ceilings(
     target: Target, dataset: Dataset, predictions: Sequence[Prediction]
 ) -> dict[str, Ceilings]:
     """How much the noise of people's ratings leaves to be reached, split by split."""
-    ratings = opinions_of(dataset, target.dimension)
-    return ceilings_by_split(ratings, predictions, kind=target.kind, dimension=target.dimension)
+    dimension, ratings = opinions_of(dataset, target)
+    return ceilings_by_split(ratings, predictions, kind=target.kind, dimension=dimension)
 
 
 def _facts(config: TrainConfig, card: JudgeCard, dataset: Dataset) -> dict[str, object]:

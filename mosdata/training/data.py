@@ -211,11 +211,17 @@ def _example(
     )
 
 
-def opinions_of(dataset: Dataset, dimension: str) -> pa.Table:
-    """People's single scores and published means of one dimension: a table of ratings."""
+def opinions_of(dataset: Dataset, target: Target) -> tuple[str, pa.Table]:
+    """What people said that the target's scores rest on: its dimension, and a table of ratings.
+
+    Where nobody judged ``mos`` by that name, a clip's ``mos`` is its published overall score.
+    """
     table = _ratings(dataset, columns=tuple(RATINGS))
-    wanted = pc.and_(pc.equal(table["kind"], HUMAN), pc.equal(table["dimension"], dimension))
-    return table.filter(wanted)
+    table = table.filter(pc.equal(table["kind"], HUMAN))
+    names = (MOS.dimension, "ovrl") if target == MOS else (target.dimension,)
+    present = {*table["dimension"].to_pylist()}
+    dimension = next((name for name in names if name in present), target.dimension)
+    return dimension, table.filter(pc.equal(table["dimension"], dimension))
 
 
 def _ratings(dataset: Dataset, columns: Sequence[str] = _RATING_COLUMNS) -> pa.Table:
