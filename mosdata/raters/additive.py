@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
+from mosdata.raters.counting import Floats, Ints, counts, dot, totals
 
 MAX_ITERATIONS: Final = 1000
-TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-8
 """Of the residual, relative to where it began: offsets are right to about as many digits."""
 
 
@@ -27,7 +27,6 @@ class AdditiveFit:
     ``precision_R`` is what the ratings of each named rater say of the offset, in ratings' worth.
     """
 
-    quality_C: Floats
     offset_R: Floats
     precision_R: Floats
     num_iterations: int
@@ -42,7 +41,7 @@ def fit_additive(
     num_raters: int,
     shrinkage: float,
 ) -> AdditiveFit:
-    """Quality and offsets that leave the least squares, plus ``shrinkage`` times offsets squared.
+    """Offsets that leave the least squares about clip means, plus ``shrinkage`` times offsets squared.
 
     Args:
         clip_N: code of the clip.
@@ -53,8 +52,7 @@ def fit_additive(
         shrinkage: ridge on the offsets.
     """
     size = num_raters + 1
-    votes_C = counts(clip_N, num_clips)
-    weight_C = 1.0 / np.maximum(votes_C, 1)
+    weight_C = 1.0 / np.maximum(counts(clip_N, num_clips), 1)
     named_R = np.r_[np.ones(num_raters), 0.0]
     ridge_R = counts(spare_N, size) + shrinkage
 
@@ -81,9 +79,7 @@ def fit_additive(
         energy, before = dot(residual_R, preconditioned_R), energy
         step_R = preconditioned_R + energy / before * step_R
         iterations += 1
-    quality_C = ratio(totals(clip_N, value_N - offset_R[spare_N], num_clips), votes_C)
     return AdditiveFit(
-        quality_C=quality_C,
         offset_R=offset_R,
         precision_R=precision_R[:-1],
         num_iterations=iterations,

@@ -35,16 +35,15 @@ class Cells:
 def cells(panel: Panel) -> Cells:
     """The cells with a rating; in no order that means anything."""
     clip_N, rater_N, _ = panel.named()
-    key_N = clip_N * max(1, panel.num_raters) + rater_N
-    starts = _starts(key_N)
-    if starts is None:
-        return Cells(
-            clip_K=clip_N, rater_K=rater_N, count_K=np.ones(clip_N.size, np.intp), repeated=False
-        )
-    key_K = np.sort(key_N)[starts]
-    clip_K, rater_K = np.divmod(key_K, max(1, panel.num_raters))
-    count_K = np.diff(np.r_[starts, key_N.size])
-    return Cells(clip_K=clip_K, rater_K=rater_K, count_K=count_K, repeated=True)
+    size = max(1, panel.num_raters)
+    ordered_N, starts = _distinct(clip_N * size + rater_N)
+    if starts.size == clip_N.size:
+        once_K = np.ones(clip_N.size, np.intp)
+        return Cells(clip_K=clip_N, rater_K=rater_N, count_K=once_K, repeated=False)
+    key_K = ordered_N[starts]
+    clip_K = key_K // size
+    count_K = np.diff(np.r_[starts, clip_N.size])
+    return Cells(clip_K=clip_K, rater_K=key_K - clip_K * size, count_K=count_K, repeated=True)
 
 
 def num_repeated_pairs(panel: Panel, found: Cells) -> int:
@@ -54,13 +53,13 @@ def num_repeated_pairs(panel: Panel, found: Cells) -> int:
     named_N = panel.rater_N >= 0
     key_N = panel.clip_N * panel.num_raters + panel.rater_N
     key_N = key_N * (len(panel.test_names) + 1) + panel.test_N + 1
-    starts = _starts(key_N[named_N])
-    return 0 if starts is None else int(np.count_nonzero(named_N)) - int(starts.size)
+    ordered_N, starts = _distinct(key_N[named_N])
+    return int(ordered_N.size - starts.size)
 
 
-def _starts(key_N: Ints) -> Ints | None:
-    """Where each distinct key begins in the sorted keys; None where all are distinct."""
-    ordered = np.sort(key_N)
+def _distinct(key_N: Ints) -> tuple[Ints, Ints]:
+    """The keys in order, and where each distinct one begins."""
+    ordered_N = np.sort(key_N)
     new_N = np.ones(key_N.size, np.bool_)
-    new_N[1:] = ordered[1:] != ordered[:-1]
-    return None if new_N.all() else np.flatnonzero(new_N)
+    new_N[1:] = ordered_N[1:] != ordered_N[:-1]
+    return ordered_N, np.flatnonzero(new_N)

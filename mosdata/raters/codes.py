@@ -78,16 +78,37 @@ def systems_of(
     """Code of the system of each clip, and the systems' names, sorted."""
     if systems is None:
         return np.full(len(clip_names), UNKNOWN_CODE, np.intp), pa.array([], pa.string())
-    if isinstance(systems, pa.Table):
-        key = "name" if "name" in systems.column_names else "id"
-        clips, names = systems[key], systems["system"]
+    by_clip = looked_up(clip_names, systems, "system", pa.string())
+    return sorted_codes_of(pa.table({"system": by_clip}), "system")
+
+
+def looked_up(
+    clip_names: pa.Array,
+    table: Mapping[str, Any] | pa.Table,
+    column: str,
+    kind: pa.DataType,
+) -> pa.Array | pa.ChunkedArray:
+    """What a table or a mapping says of each clip; null of those that it does not know.
+
+    Args:
+        clip_names: the clips that are asked about.
+        table: values by name of the clip; or a table with the columns ``name`` (or ``id``) and
+            ``column``.
+        column: which column.
+        kind: Arrow type of the answer.
+    """
+    if isinstance(table, pa.Table):
+        names = table["name" if "name" in table.column_names else "id"].cast(pa.string())
+        values = table[column].cast(kind)
     else:
-        clips = pa.array(systems.keys(), pa.string())
-        names = pa.array(systems.values(), pa.string())
-    if isinstance(clips, pa.ChunkedArray):
-        clips = clips.combine_chunks()
-    place = pc.index_in(clip_names, value_set=clips.cast(pa.string()))
-    return sorted_codes_of(pa.table({"system": names.take(place)}), "system")
+        names = pa.chunked_array([pa.array(table.keys(), pa.string())])
+        values = pa.chunked_array([pa.array(table.values(), kind)])
+    if values.null_count == len(values):
+        return pa.nulls(len(clip_names), kind)
+    if names.equals(pa.chunked_array([clip_names])):
+        return values  # clip by clip, as a reader lists them: no need to look for any
+    place = pc.index_in(clip_names, value_set=names.combine_chunks())
+    return values.take(place)
 
 
 def column_of(table: pa.Table, name: str) -> pa.ChunkedArray | None:

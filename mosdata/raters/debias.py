@@ -147,20 +147,22 @@ def _fit(panel: Panel, shrinkage: float) -> AdditiveFit:
 
 def _additive(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
     spare_N, fit = panel.rater_or_spare, _fit(panel, shrinkage)
-    fit = _centred(fit, component_R, panel) if not shrinkage else fit
-    value_N = panel.value_N - fit.offset_R[spare_N]
+    offset_R = fit.offset_R if shrinkage else _centred(fit.offset_R, component_R, panel)
+    value_N = panel.value_N - offset_R[spare_N]
+    votes_C = counts(panel.clip_N, panel.num_clips)
+    quality_C = ratio(totals(panel.clip_N, value_N, panel.num_clips), votes_C)
     free = panel.num_ratings - panel.num_clips - panel.num_raters + 1
-    left_N = value_N - fit.quality_C[panel.clip_N]
+    left_N = value_N - quality_C[panel.clip_N]
     noise = dot(left_N, left_N) / free if free > 0 else math.nan
     count_R = counts(spare_N, panel.num_raters + 1)[:-1]
     ones_R = np.ones(panel.num_raters)
     return Debiased(
         method="additive",
         shrinkage=shrinkage,
-        quality_C=_or_published(panel, fit.quality_C),
+        quality_C=_or_published(panel, quality_C),
         mean_C=panel.clips.mean_C,
         value_N=value_N,
-        offset_R=fit.offset_R[:-1],
+        offset_R=offset_R[:-1],
         offset_se_R=_standard_error(noise, fit.precision_R),
         gain_R=ones_R,
         gain_se_R=0 * ones_R,
@@ -170,26 +172,20 @@ def _additive(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
     )
 
 
-def _centred(fit: AdditiveFit, component_R: Ints, panel: Panel) -> AdditiveFit:
+def _centred(offset_R: Floats, component_R: Ints, panel: Panel) -> Floats:
     """Offsets that sum to 0 in each connected part; ridge does it by itself.
 
     Where somebody in a part is not named, nothing has to be settled: an unnamed rater adds 0.
     """
-    unnamed_N = panel.rater_N < 0
-    rated_C = np.full(panel.num_clips, -1, np.intp)
-    rated_C[panel.clip_N[~unnamed_N]] = component_R[panel.rater_N[~unnamed_N]]
+    clip_N, rater_N, _ = panel.named()
+    part_C = np.full(panel.num_clips, -1, np.intp)
+    part_C[clip_N] = component_R[rater_N]
     num_parts = int(component_R.max()) + 1
-    shift_P = ratio(
-        totals(component_R, fit.offset_R[:-1], num_parts), counts(component_R, num_parts)
-    )
-    anchored = rated_C[panel.clip_N[unnamed_N]]
-    shift_P[anchored[anchored >= 0]] = 0.0
-    return AdditiveFit(
-        quality_C=fit.quality_C + np.r_[shift_P, 0.0][rated_C],
-        offset_R=np.r_[fit.offset_R[:-1] - shift_P[component_R], 0.0],
-        precision_R=fit.precision_R,
-        num_iterations=fit.num_iterations,
-    )
+    raters_P = counts(component_R, num_parts)
+    shift_P = ratio(totals(component_R, offset_R[:-1], num_parts), raters_P)
+    settled = part_C[panel.clip_N[panel.rater_N < 0]]
+    shift_P[settled[settled >= 0]] = 0.0
+    return np.r_[offset_R[:-1] - shift_P[component_R], 0.0]
 
 
 def _zscore(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:

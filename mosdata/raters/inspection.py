@@ -8,12 +8,11 @@ from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mosdata.manifests.ids import JSON
 from mosdata.raters.ceilings import Ceiling, ceilings
 from mosdata.raters.cells import cells
-from mosdata.raters.codes import numpy_of
+from mosdata.raters.codes import looked_up, numpy_of
 from mosdata.raters.components import Reliability, reliability, variance_components
 from mosdata.raters.counting import Floats, counts
 from mosdata.raters.debias import additive_offsets
@@ -351,15 +350,8 @@ def _mismatches(
 
 def _published_by_clip(panel: Panel, published: Mapping[str, float] | pa.Table) -> Floats:
     """The published mean of each clip; NaN where there is none."""
-    if isinstance(published, pa.Table):
-        key = "name" if "name" in published.column_names else "id"
-        names, values = published[key].combine_chunks(), published["mos"].combine_chunks()
-    else:
-        names = pa.array(published.keys(), pa.string())
-        values = pa.array(published.values(), pa.float64())
-    place = pc.index_in(panel.clip_names, value_set=names)
-    found: Floats = numpy_of(values.take(place).cast(pa.float64())).astype(np.float64)
-    return found
+    found: Floats = numpy_of(looked_up(panel.clip_names, published, "mos", pa.float64()))
+    return found.astype(np.float64)
 
 
 def _finding_json(finding: Found) -> dict[str, JSON]:

@@ -67,6 +67,27 @@ def test_knowing_the_rater_helps_to_tell_a_rating(drawn):
     assert 0.4 * 8 / 7 == pytest.approx(found.mse_clip_rater.value, rel=0.1)
 
 
+def test_what_was_learnt_from_is_not_scored_on(panel_of):
+    """Raters of three ratings have one left after two, and none after three."""
+    rows = [(c, r, 10 * c + r) for r in range(6) for c in range(3)]
+    two, three = adaptation_curve(panel_of(rows), ks=(2, 3), num_splits=2)
+
+    assert (3, 0) == (two.num_raters, three.num_raters)
+    assert three.after["mse"].value is None
+
+
+def test_the_order_of_rows_does_not_change_what_is_learnt(panel_of):
+    """Which ratings are the few is drawn by rater and clip, not by row."""
+    rng = np.random.default_rng(4)
+    rows = [(c, r, rng.integers(0, 100)) for c in range(30) for r in rng.permutation(8)[:4]]
+    mixed = [rows[i] for i in rng.permutation(len(rows))]
+
+    first, second = (adaptation_curve(panel_of(r), ks=(2,), num_splits=2)[0] for r in (rows, mixed))
+    assert first.after["mse"].value == pytest.approx(second.after["mse"].value)
+    first, second = (held_out_ratings(panel_of(r), num_splits=2) for r in (rows, mixed))
+    assert first.mse_clip_rater.value == pytest.approx(second.mse_clip_rater.value)
+
+
 def test_one_rater_cannot_be_both_seen_and_unseen(panel_of):
     """No curve, with a reason."""
     (point,) = adaptation_curve(panel_of([(c, 0, c) for c in range(5)]), ks=(1,))

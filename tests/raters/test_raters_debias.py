@@ -117,7 +117,7 @@ def test_a_constant_of_one_rater_is_taken_out(drawn, added):
 @pytest.mark.parametrize("shrinkage", [0.0, 5.0])
 def test_offsets_sum_to_zero_in_each_connected_part(panel_of, method, shrinkage):
     """Two halves that share no clip: nothing carries over from one to the other."""
-    rows = [(c, r, 40 + 3 * c + 5 * r) for c in range(4) for r in range(3)]
+    rows = [(c, r, 40 + 3 * c + 5 * r) for c in range(4) for r in range(3) if r < 2 or c < 1]
     rows += [(c, r, 60 + 2 * c - 4 * r) for c in range(10, 14) for r in range(5, 9)]
     found = debias(panel_of(rows), method=method, shrinkage=shrinkage)
 

@@ -77,6 +77,21 @@ def test_unnamed_raters_leave_one_way_analysis(drawn):
     assert found.icc1.value == found.single.value
 
 
+def test_one_way_analysis_of_unequal_votes_by_hand(panel_of):
+    """Votes 1, 2 and 4: n0 = (7 - 21/7) / 2 = 2 divides the difference of the mean squares."""
+    rows = [
+        ("a", None, 1),
+        ("b", None, 3),
+        ("b", None, 5),
+        *[("c", None, x) for x in (6, 8, 8, 10)],
+    ]
+    found = variance_components(panel_of(rows))
+
+    between = (1 * (1 - 41 / 7) ** 2 + 2 * (4 - 41 / 7) ** 2 + 4 * (8 - 41 / 7) ** 2) / 2
+    within = (2 + 8) / 4
+    np.testing.assert_allclose([(between - within) / 2, 0, within], found.known)
+
+
 def test_published_means_with_spread_tell_as_much_as_their_scores(drawn):
     """Votes, mean and standard deviation are enough for one-way analysis of variance."""
     panel, _ = drawn(clips=200, named=False)
