@@ -32,11 +32,13 @@ class Coded:
         names: each name once, in the order of first mention; no nulls.
         codes: place in ``names`` for every row; -1 where the row has none.
         text: the column as it was read, where it is just what ``decode`` would make again.
+        merged: names that were another's but for the space around them.
     """
 
     names: pa.Array
     codes: Codes
     text: pa.Array | None = None
+    merged: int = 0
 
     def decode(self) -> pa.Array:
         """The column as strings; null where there is no name."""
@@ -85,7 +87,8 @@ def encode(column: pa.Array | pa.ChunkedArray) -> Coded:
         place = np.where(filled.to_numpy(zero_copy_only=False), 0, -1).astype(np.int32)
         place[place == 0] = np.arange(len(kept), dtype=np.int32)
         moved = np.append(place[unique.indices.to_numpy()], np.int32(-1))
-        return Coded(names=kept, codes=moved[codes])
+        num_filled = pc.sum(pc.not_equal(trimmed, "")).as_py() or 0
+        return Coded(names=kept, codes=moved[codes], merged=num_filled - len(kept))
     return Coded(names=names, codes=codes, text=text)
 
 

@@ -99,7 +99,9 @@ def read_mapping(source: Path | Mapping[str, Any]) -> TableMapping:
         if not isinstance(keys, Mapping):
             raise InvalidValue(f"dimensions.{name}", keys, f"a table of {', '.join(OF_DIMENSION)}")
         _known("key of a dimension in a mapping", keys, OF_DIMENSION)
-        scores.extend(_scores(keys, name.lower(), _text(keys, "scale")))
+        # Those who vote judge every dimension; each has its own deviation.
+        shared = {"votes": columns["votes"]} if "votes" in columns else {}
+        scores.extend(_scores({**shared, **keys}, name.lower(), _text(keys, "scale")))
     return TableMapping(
         delimiter=_delimiter(table),
         header=_header(table),

@@ -73,7 +73,7 @@ def understand(
     clips = given.renamed(without_suffix(given.names))
     of_rows = {name: _joined(columns, of) for name, of in spec.fields.items()}
     of_rows |= _found(of_rows, spec.patterns)
-    scored, findings = [], [*raw.findings]
+    scored, findings = [], [*raw.findings, *_merged(columns)]
     is_rated = any(scores.form != "mean" for scores in spec.scores)
     for scores in spec.scores:
         found, odd = read_scores(
@@ -105,6 +105,17 @@ def _encoded(raw: RawTable, names: list[str]) -> dict[str, Coded]:
     with ThreadPoolExecutor() as pool:
         coded = pool.map(lambda name: encode(raw.columns[name]), names)
         return dict(zip(names, coded, strict=True))
+
+
+def _merged(columns: Mapping[str, Coded]) -> Iterator[Finding]:
+    for name, coded in columns.items():
+        if coded.merged:
+            yield Finding(
+                code="merged_name",
+                count=coded.merged,
+                message=f"names in {name} that are another's but for the space around them; "
+                "taken as one",
+            )
 
 
 def _joined(columns: Mapping[str, Coded], names: tuple[str, ...]) -> Coded:

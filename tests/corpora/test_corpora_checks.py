@@ -145,6 +145,7 @@ def test_published_means_are_held_against_the_scores(tmp_path):
         ("clip,mos\na,4\nb,3\n", "unknown_votes", 2),
         ("clip,mos,votes\na,4,8\na,4,8\n", "repeated_row", 1),
         ("clip,mos,votes,colour\na,4,8,red\n", "unread_column", 1),
+        (RATED + "a,x,4\nb,x ,4\na,y,4\nb,y,4\n", "merged_name", 1),
         (RATED + "a,x,4\na,y,5", "no_final_newline", 1),
     ],
 )

@@ -61,8 +61,8 @@ def test_columns_without_a_header_go_by_their_place(tmp_path):
     ratings = read_corpus(tmp_path / "t.csv", mapping=tmp_path / "map.toml").ratings
 
     assert [
-        ("tts-s7", "sig", "acr_1_5", 4.5, None, 0.5),
-        ("tts-s7", "loud", "mushra_0_100", 62.0, None, None),
+        ("tts-s7", "sig", "acr_1_5", 4.5, 8, 0.5),
+        ("tts-s7", "loud", "mushra_0_100", 62.0, 8, None),
     ] == [
         tuple(row[name] for name in ("clip_id", "dimension", "scale", "value", "votes", "std"))
         for row in ratings.to_pylist()
