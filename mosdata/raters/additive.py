@@ -41,7 +41,7 @@ def fit_additive(
     num_raters: int,
     shrinkage: float,
 ) -> AdditiveFit:
-    """Offsets that leave the least squares about clip means, plus ``shrinkage`` times offsets squared.
+    """The offsets of least squares with ``shrinkage`` times their squares added.
 
     Args:
         clip_N: code of the clip.

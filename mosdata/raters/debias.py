@@ -185,7 +185,8 @@ def _centred(offset_R: Floats, component_R: Ints, panel: Panel) -> Floats:
     shift_P = ratio(totals(component_R, offset_R[:-1], num_parts), raters_P)
     settled = part_C[panel.clip_N[panel.rater_N < 0]]
     shift_P[settled[settled >= 0]] = 0.0
-    return np.r_[offset_R[:-1] - shift_P[component_R], 0.0]
+    centred_R: Floats = np.append(offset_R[:-1] - shift_P[component_R], 0.0)
+    return centred_R
 
 
 def _zscore(panel: Panel, shrinkage: float, component_R: Ints) -> Debiased:
