@@ -217,7 +217,8 @@ class Panel:
     def select(self, keep_N: Bools) -> Panel:
         """The panel of some of its single ratings; clips, raters and systems keep their codes.
 
-        Published means are left behind: they say nothing of who rated.
+        Published means are left behind: they say nothing of who rated. A clip may be left without
+        any rating; what is told of such a panel looks at ``clips.votes_C`` first.
         """
         none = Published(clip_M=_NO_CODES, mean_M=_NO_VALUES, votes_M=_NO_CODES, std_M=_NO_VALUES)
         return replace(
