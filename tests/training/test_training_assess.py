@@ -7,16 +7,21 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mosdata.audio import encode_flac, pcm_sha256
-from mosdata.errors import MissingExtra, NothingFound
+from mosdata.audio import Clip, encode_flac, pcm_sha256
+from mosdata.errors import InvalidRatings, MissingExtra, NothingFound
 from mosdata.manifests.predictions import read_predictions
-from mosdata.manifests.rows import Applied
+from mosdata.manifests.rows import DEBIASED, HUMAN, Applied, Rating, Utterance
+from mosdata.manifests.scales import SCALES
 from mosdata.manifests.store import Dataset
+from mosdata.raters.debias import debias
+from mosdata.raters.panel import Panel
 from mosdata.testing import clip, human_ratings, utterance, write_dataset
 from mosdata.training.assess import assess
 from mosdata.training.config import TrainConfig
+from mosdata.training.data import MOS, opinions_of
 from mosdata.training.train import train_moe
 
 
@@ -130,3 +135,121 @@ def test_only_what_is_asked_for_is_picked(ladders: Dataset) -> None:
     assert [rows[1], rows[4]] == picked
     assert pcm_sha256(picked[0].clip()) == rows[1].pcm_sha256
     assert encode_flac(picked[0].clip()) == rows[1].audio
+
+
+def opinions(rows: list[Utterance], *, scale: str, kind: str = HUMAN) -> list[Rating]:
+    """Louder is better, on any scale; five people, one of them harsh, agree but for that."""
+    low, high = float(SCALES[scale].low), float(SCALES[scale].high)
+    ratings = []
+    for place, row in enumerate(rows):
+        middle = low + (high - low) * (0.2 + 0.7 * place / len(rows))
+        for number in range(5):
+            spread = (high - low) * (((place * 7 + number * 3) % 5 - 2) / 30 - (number == 0) / 10)
+            ratings.append(
+                Rating(
+                    clip_id=row.id, kind=kind, dimension="mos", scale=scale,
+                    value=min(high, max(low, middle + spread)), rater=f"r{number}", test="t",
+                )
+            )  # fmt: skip
+    return ratings
+
+
+def loud(tmp_path: Path, scale: str, name: str = "ds") -> Dataset:
+    """Clips of rising loudness by six systems, rated on a scale."""
+    rows = [
+        utterance(i, clip(0.1, seed=i), system=f"s{i % 6}", synthesizer=("a", "b")[i % 2])
+        for i in range(48)
+    ]
+    rows = [
+        row.with_clip(Clip(row.clip().samples * np.float32(10 ** (i / 48 - 1)), 16_000))
+        for i, row in enumerate(rows)
+    ]
+    splits = {"train": rows[::2], "validation": rows[1::4], "test": rows[3::4]}
+    return write_dataset(tmp_path / name, splits, opinions(rows, scale=scale))
+
+
+@pytest.mark.parametrize("scale", ["mushra_0_100", "acr_0_10"])
+def test_scores_on_another_scale_are_learned_and_judged_raw(
+    tmp_path: Path, tiny: TrainConfig, scale: str
+) -> None:
+    """Predictions and errors are in points of that scale, and every result names it."""
+    dataset = loud(tmp_path, scale)
+    summary = train_moe(dataset.folder, tmp_path / "run", tiny, device="cpu")
+    found = assess(tmp_path / "run", dataset)
+
+    predictions = read_predictions(found.folder / "predictions.parquet")
+    said = [row.mos_pred for row in predictions if row.mos_pred is not None]
+    width = float(SCALES[scale].high)
+    assert scale == summary.scale == found.evaluation.scale
+    assert 0.4 * width < np.mean(said) < 0.7 * width
+    assert max(said) - min(said) > 0.1 * width
+    assert scale == json.loads((found.folder / "metrics.json").read_text())["scale"]
+    assert f"<dd>{scale}</dd>" in found.report.read_text(encoding="utf-8")
+
+
+def test_a_dataset_on_another_scale_is_refused(tmp_path: Path, tiny: TrainConfig) -> None:
+    """Errors between two scales mean nothing; scales of one range are the same scale."""
+    train_moe(loud(tmp_path, "mushra_0_100").folder, tmp_path / "run", tiny, device="cpu")
+
+    with pytest.raises(InvalidRatings, match=r"mushra_0_100.*acr_1_5"):
+        assess(tmp_path / "run", loud(tmp_path, "acr_1_5", "other"), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    same = assess(tmp_path / "run", loud(tmp_path, "continuous_0_100", "same"))
+    assert "continuous_0_100" == same.evaluation.scale
+
+
+def test_ceilings_come_from_the_ratings_of_the_split(tmp_path: Path, tiny: TrainConfig) -> None:
+    """In metrics and report, for raw and for de-biased scores; a table of systems is named."""
+    dataset = loud(tmp_path, "acr_1_5")
+    train_moe(dataset.folder, tmp_path / "run", tiny, device="cpu")
+    table = tmp_path / "official.csv"
+    table.write_text("system,value\n" + "".join(f"s{i},{2 + i / 4}\n" for i in range(6)))
+    plain = assess(tmp_path / "run", dataset)
+    held = assess(tmp_path / "run", dataset, system_truth=table)
+
+    split = plain.evaluation.splits["test"]
+    assert split.utterance.ceiling.lcc is not None
+    assert 0.8 < split.utterance.ceiling.lcc <= 1
+    assert split.system.ceiling.lcc is not None
+    assert "a perfect judge" in plain.report.read_text(encoding="utf-8")
+    assert "external table official.csv" == held.evaluation.splits["test"].system.truth
+    assert plain.folder != held.folder
+
+
+def test_a_metric_has_no_ceiling_and_says_so(tmp_path: Path, tiny: TrainConfig) -> None:
+    """Its scores come from no listener, however many people rated beside it."""
+    rated = loud(tmp_path, "acr_1_5", "rated")
+    scores = [
+        Rating(clip_id=row.id, kind="dnsmos", dimension="p808", scale="acr_1_5", value=2 + i / 24)
+        for i, row in enumerate(rated.utterances(columns=["id"]))
+    ]
+    rows = {split: list(rated.utterances(split)) for split in rated.splits}
+    dataset = write_dataset(tmp_path / "ds", rows, [*rated.ratings(), *scores])
+    config = replace(tiny, target="dnsmos.p808")
+    train_moe(dataset.folder, tmp_path / "run", config, device="cpu")
+
+    split = assess(tmp_path / "run", dataset).evaluation.splits["test"]
+    assert "computed by a metric" in split.utterance.ceiling.reason
+    assert any("n/a, the target was computed by a metric" in note for note in split.notes)
+
+
+def test_de_biased_scores_are_trained_and_judged_as_peoples(
+    tmp_path: Path, tiny: TrainConfig
+) -> None:
+    """With their own ceiling, and a badge that says what they are."""
+    raw = loud(tmp_path, "acr_1_5", "raw")
+    rows = {split: list(raw.utterances(split)) for split in raw.splits}
+    known = Panel.from_ratings(opinions_of(raw, MOS)[1])
+    means = zip(known.clip_names.to_pylist(), debias(known).quality_C.tolist(), strict=True)
+    scores = [
+        Rating(clip_id=name, kind=DEBIASED, dimension="mos", scale="acr_1_5", value=value, votes=5)
+        for name, value in means
+    ]
+    dataset = write_dataset(tmp_path / "ds", rows, [*raw.ratings(), *scores])
+    config = replace(tiny, target="debiased.mos")
+    train_moe(dataset.folder, tmp_path / "run", config, device="cpu")
+
+    found = assess(tmp_path / "run", dataset)
+    assert found.evaluation.target_is_human
+    assert found.evaluation.splits["test"].utterance.ceiling.lcc is not None
+    assert "less what each listener adds" in found.report.read_text(encoding="utf-8")
