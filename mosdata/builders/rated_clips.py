@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mosdata.builders.findings import named
 from mosdata.builders.transcripts import normalise
@@ -24,6 +25,7 @@ OVERALL: Final = ("ovrl", "mos")
 """Dimensions that a row's ``mos`` may be about; the last one that was judged counts."""
 
 MAX_SHOWN: Final = 5
+DIGEST_ROWS: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +172,9 @@ def _origin(name: str, parents: Mapping[str, str]) -> str:
 def ratings_digest(ratings: pa.Table) -> str:
     """Checksum of scores in their order, whatever file they come from."""
     digest = hashlib.blake2b(digest_size=16)
-    for batch in ratings.to_batches(max_chunksize=1 << 14):
-        digest.update("".join(map(canonical_json, batch.to_pylist())).encode())
+    for batch in ratings.combine_chunks().to_batches(max_chunksize=DIGEST_ROWS):
+        columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+        digest.update(canonical_json(columns).encode())
     return digest.hexdigest()
 
 
@@ -183,31 +186,33 @@ def overall_scores(ratings: pa.Table) -> tuple[dict[str, _Overall], list[Finding
     """
     found: dict[str, _Overall] = {}
     mixed: list[str] = []
-    people = [row for row in ratings.to_pylist() if row["kind"] == HUMAN]
+    people = ratings.filter(pc.equal(ratings["kind"], HUMAN))
     for dimension in OVERALL:
-        by_clip: dict[str, list[dict[str, Any]]] = {}
-        for row in people:
-            if row["dimension"] == dimension:
-                by_clip.setdefault(row["clip_id"], []).append(row)
-        for name, rows in by_clip.items():
-            if len({row["scale"] for row in rows}) > 1:
+        rows = people.filter(pc.equal(people["dimension"], dimension))
+        grouped = rows.group_by("clip_id", use_threads=False).aggregate(
+            [("value", "list"), ("votes", "list"), ("std", "list"), ("scale", "list")]
+        )
+        for name, *lists in zip(*(column.to_pylist() for column in grouped.columns), strict=True):
+            by_name = dict(zip(grouped.column_names, (name, *lists), strict=True))
+            if len({*by_name["scale_list"]}) > 1:
                 mixed.append(name)
-            elif (score := _overall(rows)) is not None:
+            elif (score := _overall(by_name)) is not None:
                 found[name] = score
     what = "clips are scored on several scales; no mean is made of that."
     return found, named("mixed_scales", mixed, what)
 
 
-def _overall(rows: Sequence[Mapping[str, Any]]) -> _Overall | None:
+def _overall(of_clip: Mapping[str, Any]) -> _Overall | None:
     """Of single scores their mean, else the published one where there is just one."""
-    single = [row["value"] for row in rows if row["votes"] is None]
+    values, votes = of_clip["value_list"], of_clip["votes_list"]
+    scale = of_clip["scale_list"][0]
+    single = [value for value, count in zip(values, votes, strict=True) if count is None]
     if single:
-        return _mean(single, rows[0]["scale"])
-    if len(rows) > 1:
+        return _mean(single, scale)
+    if len(values) > 1:
         return None
-    (row,) = rows
     return _Overall(
-        mos=row["value"], mos_std=row["std"], mos_votes=row["votes"], mos_scale=row["scale"]
+        mos=values[0], mos_std=of_clip["std_list"][0], mos_votes=votes[0], mos_scale=scale
     )
 
 

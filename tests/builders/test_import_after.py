@@ -266,3 +266,20 @@ def test_a_file_that_changes_under_way_stops_the_import(tmp_path, audio):
         take(stage, tmp_path / "out", ratings=stage.ratings)
 
     assert decode_audio(folder / "clip-02.wav").sample_rate_hz == 44_100
+
+
+@pytest.mark.ray
+def test_ray_imports_the_same_bytes(tmp_path, audio, checksums):
+    """The real command, with a Ray of its own, against this process."""
+    import subprocess
+    import sys
+
+    lines = ["clip_id,score,system", *(f"clip-{i:02d},{1 + i % 5},s{i % 4}" for i in range(24))]
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
+    for executor in ("ray", "serial"):
+        command = [sys.executable, "-m", "mosdata", "import", "scores.csv", "--audio", str(audio)]
+        command += ["--out", executor, "--executor", executor, "--workers", "2"]
+        ended = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+
+    assert checksums(tmp_path / "serial") == checksums(tmp_path / "ray")

@@ -14,6 +14,7 @@ from mosdata.audio import decode_audio
 from mosdata.builders.findings import findings_of
 from mosdata.builders.imported import ImportConfig, ImportStage
 from mosdata.builders.plan import plan_id_of
+from mosdata.builders.rated_clips import ratings_digest
 from mosdata.builders.verify import verify_content, verify_files
 from mosdata.corpora.table import CLIPS_SCHEMA, RATINGS_SCHEMA, RatedCorpus
 from mosdata.errors import InvalidRatings, InvalidValue, NothingFound, RecordRejected
@@ -354,6 +355,15 @@ def test_the_plan_knows_content_and_no_place(tmp_path, folder):
     assert plan != plan_id_of(ImportStage(other, ImportConfig(), audio=folder))
     write(copy, "b.wav", seed=99)
     assert plan != plan_id_of(ImportStage(corpus, ImportConfig(), audio=copy))
+
+
+def test_the_digest_of_scores_does_not_know_chunks():
+    """Two tables read as one are the same scores; another order is not."""
+    one = corpus_of(NAMES, SCORES).ratings
+    cut = pa.concat_tables([one.slice(0, 5), one.slice(5)])
+
+    assert ratings_digest(one) == ratings_digest(cut)
+    assert ratings_digest(one) != ratings_digest(pa.concat_tables([one.slice(5), one.slice(0, 5)]))
 
 
 def test_ratings_come_without_audio(run, tmp_path):
