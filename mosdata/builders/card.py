@@ -152,7 +152,7 @@ def _without_keys(front: Sequence[str], keys: set[str]) -> list[str]:
 
 def _front_matter(dataset: Dataset, facts: CardFacts) -> list[str]:
     # The hub knows languages, not their regions: "en", not "en-us".
-    lines = yaml_list("language", sorted({tag.split("-")[0] for tag in facts.languages}))
+    lines = yaml_list("language", sorted({tag.split("-")[0] for tag in facts.languages if tag}))
     lines += [f"{key}: {json.dumps(value)}" for key, value in facts.licence.front_matter.items()]
     lines += [f"pretty_name: {json.dumps(f'Speech quality {dataset.dataset_id[:8]}')}"]
     lines += yaml_list("task_categories", ["audio-classification", "text-to-speech"])

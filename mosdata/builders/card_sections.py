@@ -212,7 +212,8 @@ def ratings_section(facts: CardFacts) -> str:
     header = ["kind", "by", "dimension", "scale", "scores", "clips", "raters", "votes", "mean"]
     note = (
         "Only `human` was given by people, as it stands; `debiased` are the same people's scores, "
-        "less what each listener adds to every clip. Anything else is what a program computed."
+        "less what each listener adds to every clip. Anything else is computed by a metric, not by "
+        "people."
     )
     return _text("## Ratings", "", note, "", *table_lines([*header, "set"], rows))
 
@@ -268,7 +269,7 @@ def _asks(name: str) -> str:
 def limits_section(dataset: Dataset, facts: CardFacts) -> str:
     """What the data cannot show; from what is in it."""
     kinds = {score.kind for score in facts.scores}
-    lines = [f"- Language: {', '.join(facts.languages) or 'not known'}."]
+    lines = [f"- Language: {', '.join(filter(None, facts.languages)) or 'not known'}."]
     if HUMAN not in kinds:
         lines.append(
             "- No human scores. A metric's score is an estimate, and is no opinion score (MOS)."

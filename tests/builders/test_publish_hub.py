@@ -129,11 +129,12 @@ def test_a_new_dataset_replaces_the_files_of_the_old(hub, folder, tmp_path, buil
     files = {**repo.commits[repo.branches["main"]], "logo.txt": stand_in.File(b"ours", lfs=False)}
     repo.commit("main", files)
 
-    push(folder, REPO)
+    pushed = push(folder, REPO)
 
-    found = on_hub(hub)
-    assert found.pop("logo.txt") == b"ours"
-    assert contents(folder) == found
+    for revision in ("main", pushed.branch):
+        found = on_hub(hub, revision)
+        assert found.pop("logo.txt") == b"ours"
+        assert contents(folder) == found
 
 
 def test_a_file_that_the_hub_garbled_is_found(hub, folder):
