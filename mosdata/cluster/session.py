@@ -68,8 +68,10 @@ def session(*, address: str | None, num_cpus: int) -> Iterator[None]:
             yield
     finally:
         atexit.unregister(cancel_all)
-        cancel_all()
-        ray.shutdown()
+        # Leaving, Ray prints what it has held back, in this very thread.
+        with contextlib.redirect_stdout(io.StringIO()):
+            cancel_all()
+            ray.shutdown()
 
 
 class _WithoutRay(io.TextIOBase):

@@ -251,6 +251,38 @@ def test_ctrl_c_leaves_nothing_running(town, truth, tmp_path):
     assert [truth, str(NUM_ROWS), "0"] == told
 
 
+def doctor_s_view(town, folder):
+    """What ``mosdata doctor --address`` finds, and what it complains of."""
+    ended = subprocess.run(
+        [*(sys.executable, "-m", "mosdata", "doctor", "--json"), "--address", town.address],
+        cwd=folder,
+        env=town.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return json.loads(ended.stdout)["cluster"], ended.stderr
+
+
+def test_the_doctor_describes_the_cluster(town, tmp_path):
+    """Every node that lives, what it offers and runs, and that the folder is shared."""
+    town.order("add 1 1 engine_f5")
+    for _ in range(3):  # a node that has not answered in ten seconds may only have been busy
+        found, complaint = doctor_s_view(town, tmp_path)
+        if not found["problems"]:
+            break
+    workers = [node for node in found["nodes"] if node["cpus"]]
+
+    assert found["problems"] == [], complaint
+    assert found["token"]
+    assert found["gpus"] == 1
+    assert found["cpus"] == len(workers) == len(found["nodes"]) - 1
+    assert ["engine_f5"] in [node["resources"] for node in workers]
+    assert len({(node["python"], node["ray"], node["mosdata"]) for node in workers}) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 JOIN = """
 import sys, time
 from mosdata import cluster
