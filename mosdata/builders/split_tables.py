@@ -72,6 +72,8 @@ def read_rows(path: Path) -> pa.Table:
         rows = _plain_rows(path, header, columns, delimiter)
     if not len(rows):
         raise UsageError(f"{path} has no rows.")
+    if "dataset" in rows.column_names and rows["dataset"].unique().to_pylist() == [path.stem]:
+        return rows.drop_columns("dataset")  # named after the file: nothing that rows share
     return rows
 
 

@@ -291,6 +291,7 @@ def test_the_splits_of_a_datasets_files_are_checked(mosdata, rated, corrupted):
         (["check", "TABLE"], "no column 'split'"),
         (["check", "TABLE", "TABLE"], "does not say which split"),
         (["check", "train=TABLE", "test=TABLE", "--by", "speaker"], "do not say their speaker"),
+        (["check", "train=TABLE", "test=TABLE", "--by", "dataset"], "do not say their dataset"),
         (["check", "trian=TABLE", "test=TABLE"], "Did you mean 'train'"),
         (["check", "DATA", "--splits", "mine"], "The dataset has none yet"),
         (["check", "train.csv", "test.csv"], "train.csv cannot be read"),
