@@ -11,15 +11,17 @@ two equal.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
 
 from mosdata.errors import DamagedDataset
 from mosdata.manifests.ids import canonical_json
-from mosdata.manifests.rows import Applied, Rating, Utterance
+from mosdata.manifests.rows import UNKNOWN, Applied, Rating, Utterance
 
 SCHEMA_VERSION: Final = "2"
 
@@ -116,49 +118,96 @@ def ratings_schema() -> pa.Schema:
 
 
 def clips_batch(rows: Iterable[Utterance], schema: pa.Schema) -> pa.RecordBatch:
-    """Utterances as one Arrow batch of ``schema``.
+    """Utterances as one Arrow batch of ``schema``, column by column.
 
     Raises:
         DamagedDataset: a system that is not in the schema's class list.
     """
+    rows = tuple(rows)
     index = {name: i for i, name in enumerate(class_names_of(schema))}
-    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-    for row in rows:
-        if row.synthesizer not in index:
-            raise DamagedDataset(f"Class {row.synthesizer!r} is not in the class list {[*index]}.")
-        values = {name: getattr(row, name) for name in schema.names}
-        values["audio"] = {"bytes": row.audio, "path": f"{row.id}.flac"} if row.audio else None
-        values["synthesizer"] = index[row.synthesizer]
-        values["corruptions"] = [
-            {"name": a.name, "level": a.level, "params": canonical_json(a.params)}
-            for a in row.corruptions
-        ]
-        for name, value in values.items():
-            columns[name].append(value)
-    arrays = [pa.array(columns[field.name], type=field.type) for field in schema]
+    unknown = next((row.synthesizer for row in rows if row.synthesizer not in index), None)
+    if unknown is not None:
+        raise DamagedDataset(f"Class {unknown!r} is not in the class list {[*index]}.")
+    columns = _columns(rows, schema.names)
+    made = {
+        "audio": _audio(rows),
+        "corruptions": _corruptions([row.corruptions for row in rows]),
+        "synthesizer": pa.array([index[row.synthesizer] for row in rows], pa.int64()),
+    }
+    arrays = [
+        made[field.name] if field.name in made else pa.array(column, field.type)
+        for column, field in zip(columns, schema, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _columns(rows: Sequence[object], names: Sequence[str]) -> list[Sequence[Any]]:
+    """The values of each field, in row order."""
+    return [*zip(*map(attrgetter(*names), rows), strict=True)] if rows else [()] * len(names)
+
+
+def _audio(rows: Sequence[Utterance]) -> pa.Array:
+    """The sound of each row; null where there is none."""
+    parts = [
+        pa.array([row.audio or None for row in rows], pa.binary()),
+        pa.array([f"{row.id}.flac" if row.audio else None for row in rows], pa.string()),
+    ]
+    silent = pa.array([not row.audio for row in rows], pa.bool_())
+    return pa.StructArray.from_arrays(parts, fields=[*AUDIO_TYPE], mask=silent)
+
+
+def _corruptions(chains: Sequence[tuple[Applied, ...]]) -> pa.Array:
+    """What was applied to each row, in order."""
+    flat = [applied for chain in chains for applied in chain]
+    values = [
+        [applied.name for applied in flat],
+        [applied.level for applied in flat],
+        [canonical_json(applied.params) for applied in flat],
+    ]
+    parts = [pa.array(v, f.type) for v, f in zip(values, CORRUPTION_TYPE, strict=True)]
+    items = pa.StructArray.from_arrays(parts, fields=[*CORRUPTION_TYPE])
+    offsets = pa.array([0, *accumulate(map(len, chains))], pa.int32())
+    return pa.ListArray.from_arrays(offsets, items, type=pa.list_(CORRUPTION_TYPE))
 
 
 def ratings_batch(ratings: Iterable[Rating]) -> pa.RecordBatch:
     """Ratings as one Arrow batch."""
-    return pa.RecordBatch.from_pylist([asdict(rating) for rating in ratings], ratings_schema())
+    schema = ratings_schema()
+    columns = zip(_columns(tuple(ratings), schema.names), schema, strict=True)
+    arrays = [pa.array(column, field.type) for column, field in columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def utterance_from(values: Mapping[str, Any], class_names: Sequence[str]) -> Utterance:
-    """One row of the clip table, as ``to_pylist`` gives it, as an :class:`Utterance`.
+def utterances_from(table: pa.Table, class_names: Sequence[str]) -> Iterator[Utterance]:
+    """The rows of a clip table, one by one.
 
-    Columns that were not read keep their default; ``audio`` becomes ``b""``.
+    Columns that were not read keep their default; ``audio`` becomes ``b""``. The other columns
+    are turned into Python values at once; sound is copied out of the table row by row.
     """
-    known = {name: values[name] for name in _FIELD_NAMES if name in values}
-    known["audio"] = (values.get("audio") or {}).get("bytes") or b""
-    if values.get("synthesizer") is not None:
-        known["synthesizer"] = class_names[values["synthesizer"]]
-    known["corruptions"] = tuple(
-        Applied(name=c["name"], level=c["level"], params=json.loads(c["params"]))
-        for c in values.get("corruptions") or ()
-    )
-    known["flags"] = tuple(values.get("flags") or ())
-    return Utterance(**{**_BLANK, **known})
+    names = [name for name in _FIELD_NAMES if name in table.column_names]
+    columns = [_values(name, table[name], class_names) for name in names]
+    defaults = {name: value for name, value in _BLANK.items() if name not in names}
+    for row in zip(*columns, strict=True):
+        yield Utterance(**defaults, **dict(zip(names, row, strict=True)))
+
+
+def _values(name: str, column: pa.ChunkedArray, class_names: Sequence[str]) -> Iterable[Any]:
+    """Values of a column, as an utterance has them."""
+    if name == "audio":
+        return (sound.as_py() or b"" for part in column.chunks for sound in part.flatten()[0])
+    values: list[Any] = column.to_pylist()
+    if name == "synthesizer":
+        return [UNKNOWN if value is None else class_names[value] for value in values]
+    if name == "flags":
+        return [tuple(value or ()) for value in values]
+    if name == "corruptions":
+        return [tuple(map(_applied, value or ())) for value in values]
+    return values
+
+
+def _applied(values: Mapping[str, Any]) -> Applied:
+    params = json.loads(values["params"])
+    return Applied(name=values["name"], level=values["level"], params=params)
 
 
 def class_names_of(schema: pa.Schema) -> list[str]:
@@ -186,7 +235,7 @@ _BLANK: Final[dict[str, Any]] = {
     "text": "",
     "language": "",
     "speaker": "",
-    "synthesizer": "unknown",
+    "synthesizer": UNKNOWN,
     "system": "",
     "engine_revision": "",
     "dataset": "",

@@ -35,7 +35,7 @@ from mosdata.manifests.groups import whole
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.places import parquet_file, place_of, stays_inside
 from mosdata.manifests.rows import Rating, Utterance
-from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterance_from
+from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterances_from
 from mosdata.manifests.split_sets import follow_sources, set_splits, split_set_entry
 from mosdata.manifests.splits import SPLITS
 
@@ -184,8 +184,8 @@ class Dataset:
                 reader = parquet_file(path)
             for group in range(reader.num_row_groups):
                 with damage_named(path):
-                    rows = rows_of(reader, group, self.class_names, columns)
-                yield from rows
+                    table = read_group(reader, group, columns)
+                yield from utterances_from(table, self.class_names)
 
     def pick(self, ids: set[str]) -> Iterator[Utterance]:
         """Whole rows of some clips, in file order; audio that is not asked for is not read."""
@@ -284,8 +284,15 @@ def rows_of(
     columns: Sequence[str] | None = None,
 ) -> list[Utterance]:
     """The rows of one row group."""
-    table = reader.read_row_group(group, columns=None if columns is None else list(columns))
-    return [utterance_from(values, class_names) for values in table.to_pylist()]
+    return [*utterances_from(read_group(reader, group, columns), class_names)]
+
+
+def read_group(
+    reader: pq.ParquetFile, group: int, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Some columns of one row group, or all; in this thread: a group is too small for several."""
+    names = None if columns is None else list(columns)
+    return reader.read_row_group(group, columns=names, use_threads=False)
 
 
 def open_dataset(folder: Path | str) -> Dataset:

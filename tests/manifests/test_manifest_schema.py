@@ -18,7 +18,7 @@ from mosdata.manifests.schema import (
     clips_schema,
     ratings_batch,
     ratings_schema,
-    utterance_from,
+    utterances_from,
 )
 from mosdata.manifests.store import ParquetRows, content_sum
 from mosdata.manifests.systems import class_names
@@ -93,7 +93,7 @@ def through_parquet(folder, rows):
     writer = ParquetRows(path, schema)
     writer.write(clips_batch(rows, schema))
     writer.close()
-    return [utterance_from(values, NAMES) for values in pq.read_table(path).to_pylist()]
+    return [*utterances_from(pq.read_table(path), NAMES)]
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 48_000, None])
@@ -157,7 +157,7 @@ def test_ratings_come_back_as_they_were(rows):
 
 def test_columns_that_were_not_read_keep_a_blank():
     """A row of some columns is a row."""
-    row = utterance_from({"id": "a", "text": "Hello."}, NAMES)
+    (row,) = utterances_from(pa.table({"id": ["a"], "text": ["Hello."]}), NAMES)
 
     assert (row.id, row.text, row.audio, row.corruptions, row.mos) == ("a", "Hello.", b"", (), None)
 
