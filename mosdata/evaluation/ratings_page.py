@@ -112,7 +112,7 @@ def _header(found: Inspection, name: str, parts: Sequence[tuple[str, str]]) -> H
     facts = {
         "dimension": panel.dimension,
         "scale": str(panel.scale),
-        "ratings": f"{panel.num_ratings:,}",
+        "single ratings": f"{panel.num_ratings:,}",
         "clips": f"{panel.num_clips:,}",
         "raters": f"{panel.num_raters:,}" if panel.num_raters else "not named",
         "systems": f"{panel.num_systems:,}" if panel.num_systems else "not named",

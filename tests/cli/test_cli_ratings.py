@@ -179,13 +179,16 @@ def test_debiasing_keys_and_the_lift_it_gives(mosdata, table):
 
 def test_a_dataset_gets_a_set_of_its_own_once(mosdata, dataset):
     """One score a clip, of the kind debiased; the ratings as given stay; a second run adds none."""
-    answers = [
-        json.loads(mosdata("ratings", "debias", "ds", "--method", "affine", "--json").out)
-        for _ in range(2)
-    ]
+    answers, written = [], []
+    for _ in range(2):
+        ended = mosdata("ratings", "debias", "ds", "--method", "affine", "--json")
+        answers.append(json.loads(ended.out))
+        files = sorted(path for path in dataset.folder.rglob("*") if path.is_file())
+        written.append([(path, path.stat().st_mtime_ns) for path in files])
     added = open_dataset("ds")
     scores = [rating for rating in added.ratings() if rating.kind == DEBIASED]
 
+    assert written[0] == written[1]
     assert [False, True] == [answer.pop("was_complete") for answer in answers]
     assert answers[0] == answers[1]
     assert [f"c{i:02d}" for i in range(24)] == [rating.clip_id for rating in scores]
