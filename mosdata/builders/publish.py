@@ -23,6 +23,7 @@ from mosdata.builders.licences import strictest_terms
 from mosdata.builders.papers import REWRITTEN, write_checksums, write_papers
 from mosdata.builders.run import check_space
 from mosdata.builders.verify import (
+    CHECKSUMS_NAME,
     PAPERS,
     listed_problems,
     refuse_damaged,
@@ -90,6 +91,7 @@ def publish(
     *,
     accept_terms: bool = False,
     arrow: bool = False,
+    replace: bool = False,
     workers: int = 1,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Published:
@@ -100,6 +102,8 @@ def publish(
         out: folder to make; absent or empty, or an earlier copy of the same dataset.
         accept_terms: publish although the terms of some clips are not open.
         arrow: whether to add the clips in Arrow files for ``load_from_disk``.
+        replace: make a copy anew that other ratings or another dataset went into; for places
+            that are ours.
         workers: processes that check the rows.
         on_progress: called while they do.
 
@@ -111,6 +115,8 @@ def publish(
     _check_papers(dataset)
     terms = _terms_of(dataset)
     _check_terms(terms, accepted=accept_terms)
+    if replace and _is_outdated(dataset, out):
+        shutil.rmtree(out)
     complete = _same_already(dataset, out, arrow=arrow)
     refuse_damaged(dataset, verify_dataset(dataset, workers=workers, on_progress=on_progress))
     if complete:
@@ -190,6 +196,13 @@ def _same_already(dataset: Dataset, out: Path, *, arrow: bool) -> bool:
                 "files; nothing was touched. Choose another --out, or remove that folder first."
             )
     raise OutputConflict(f"{out} holds something else; nothing was touched. Choose another --out.")
+
+
+def _is_outdated(dataset: Dataset, out: Path) -> bool:
+    """Whether ``out`` is a copy, but not of this dataset with these ratings."""
+    if not (out / CHECKSUMS_NAME).is_file():
+        return False
+    return _origin(open_dataset(out).manifest) != _origin(dataset.manifest)
 
 
 def _check_copy(copied: Dataset) -> None:

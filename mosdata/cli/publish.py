@@ -79,6 +79,7 @@ def publish(
             place,
             accept_terms=accept_terms,
             arrow=arrow,
+            replace=out is None,
             workers=workers_of(workers),
             on_progress=show,
         )

@@ -305,6 +305,28 @@ def test_the_command_publishes_and_pushes(hub, command, corrupted, tmp_path):
     assert not [data for data in every if stand_in.TOKEN.encode() in data]
 
 
+def test_scores_that_came_later_are_pushed_by_the_same_command(hub, command, tmp_path):
+    """The copy in the run folder follows the dataset; the same clips, another tag."""
+    from mosdata.builders.card import write_card
+    from mosdata.builders.ratings_file import add_human_ratings
+    from mosdata.testing import utterance, write_dataset
+
+    dataset = write_dataset(tmp_path / "ours", {"train": [utterance(0)]})
+    (dataset.folder / "provenance.json").write_text("{}")
+    write_card(dataset)
+    arguments = ("publish", dataset.folder, "--to", f"hub:{REPO}", "--json")
+    first = json.loads(command(*arguments).stdout)["hub"]
+    (tmp_path / "scores.csv").write_text(f"clip_id,score\n{utterance(0).id},4\n")
+    add_human_ratings(dataset, tmp_path / "scores.csv")
+
+    second = json.loads(command(*arguments).stdout)["hub"]
+
+    assert first["branch"] == second["branch"]
+    assert {first["tag"], second["tag"]} == {*hub.repos[REPO].tags}
+    assert len(hub.repos[REPO].tags) == 2
+    assert any(name.startswith("ratings/") for name in on_hub(hub))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
