@@ -219,7 +219,7 @@ def opinions_of(dataset: Dataset, target: Target) -> tuple[str, pa.Table]:
     table = _ratings(dataset, columns=tuple(RATINGS))
     table = table.filter(pc.equal(table["kind"], HUMAN))
     names = (MOS.dimension, "ovrl") if target == MOS else (target.dimension,)
-    present = {*table["dimension"].to_pylist()}
+    present = {*pc.unique(table["dimension"]).to_pylist()}
     dimension = next((name for name in names if name in present), target.dimension)
     return dimension, table.filter(pc.equal(table["dimension"], dimension))
 
@@ -261,7 +261,7 @@ def _scale(
     ratings: pa.Table, clips: pa.Table, scores: Mapping[str, float], target: Target
 ) -> str | None:
     """The one scale of all values: of the ratings, and of ``mos`` where it stands in."""
-    scales = {*ratings["scale"].to_pylist()}
+    scales = {*pc.unique(ratings["scale"]).to_pylist()}
     if target == MOS:
         columns = (clips[name].to_pylist() for name in ("id", "mos", "mos_scale"))
         scales |= {
