@@ -122,8 +122,6 @@ class DelimitedFile:
         """The table through pyarrow, or None where the file is not regular enough."""
         if self._head and self.sample.has_header and not self._head[0].strip():
             return None
-        if _BLANK_LINE.search(self._data):  # pyarrow would make a row of it
-            return None
         kinds = dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64())
         try:
             table = pa_csv.read_csv(
@@ -144,6 +142,10 @@ class DelimitedFile:
                 ),
             )
         except pa.ArrowInvalid:
+            return None
+        # Arrow makes a row without a number of a blank line, so most files need no search for one.
+        suspect = not numbers or any(table[name].null_count for name in numbers)
+        if suspect and _BLANK_LINE.search(self._data):
             return None
         return table if self._one_line_a_row(table.num_rows) else None
 

@@ -219,10 +219,11 @@ def _repeated_means(
     differs = np.flatnonzero(scored.values != scored.values[first][of_row])
     rows = np.arange(len(keys)) if scored.rows is None else scored.rows
     if len(differs):
+        before = first[of_row]
         problems = [
-            f"line {raw.line(rows[row])}: {clips.names[int(place[row])].as_py()!r} has {column} "
-            f"{scored.values[row]:g} here and {scored.values[first][of_row[row]]:g} on line "
-            f"{raw.line(rows[first[of_row[row]]])}"
+            f"line {raw.line(int(rows[row]))}: {clips.names[int(place[row])].as_py()!r} has "
+            f"{column} {scored.values[row]:g} here and {scored.values[before[row]]:g} on line "
+            f"{raw.line(int(rows[before[row]]))}"
             for row in differs.tolist()
         ]
         raise InvalidRatings(

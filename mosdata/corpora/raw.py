@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -84,21 +84,6 @@ class RawTable:
     def line(self, row: int) -> int:
         """The line of a row."""
         return self.first_line + row if self.lines is None else int(self.lines[row])
-
-
-class TableFile(Protocol):
-    """A file with a table in it: a look first, then the columns that matter."""
-
-    @property
-    def sample(self) -> Sample:
-        """The head of the table."""
-
-    def read(self, *, text: Sequence[str], numbers: Sequence[str]) -> RawTable:
-        """Read some columns, all rows.
-
-        Raises:
-            InvalidRatings: the file cannot be read as a table.
-        """
 
 
 def check_bytes(path: Path, head: bytes) -> None:

@@ -20,12 +20,15 @@ from mosdata.corpora.layouts import (
 )
 from mosdata.corpora.mapping import TableMapping, read_mapping
 from mosdata.corpora.parts import Part, understand
-from mosdata.corpora.raw import MAX_SHOWN, TableFile
+from mosdata.corpora.raw import MAX_SHOWN
 from mosdata.corpora.records import RecordFile
 from mosdata.corpora.spec import TableSpec
 from mosdata.corpora.table import Finding, RatedCorpus
 from mosdata.errors import InvalidRatings, NothingFound, UsageError
 from mosdata.manifests.scales import opinion_scale
+
+TableFile = DelimitedFile | RecordFile
+"""A file with a table in it: a look at its head first, then the columns that matter."""
 
 RECORDS: Final = (".jsonl", ".ndjson", ".json", ".xlsx")
 TABLES: Final = (".csv", ".tsv", ".txt", *RECORDS)

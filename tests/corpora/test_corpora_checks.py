@@ -140,6 +140,7 @@ def test_published_means_are_held_against_the_scores(tmp_path):
     ("text", "code", "count"),
     [
         (RATED + "a,x,4\nb,x,4\nb,y,4\n", "one_vote", 1),
+        (RATED + "a,x,4\n\na,y,4\n\n", "blank_line", 2),
         ("clip,score\na,4\na,5\n", "no_rater", 2),
         (RATED + "a,1,4\na,2,4\nb,3,5\nb,4,5\n", "one_rating_per_rater", 4),
         ("clip,mos\na,4\nb,3\n", "unknown_votes", 2),
