@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,7 +110,11 @@ class CorruptStage:
         return self.config.keep_sources or 0 in self.config.levels
 
     def records(self) -> Iterator[Record]:
-        """A source, then its corrupted copies from mild to strong; sources in file order."""
+        """A source, then its corrupted copies from mild to strong; sources in file order.
+
+        A copy that the source dataset has already, from an earlier corruption with the same
+        seed, is kept as a source and not made a second time.
+        """
         for split, place, row in places(self.source, ("id", "system")):
             if self.keeps_sources:
                 yield self._record(row["id"], split, place, {})
@@ -119,7 +124,14 @@ class CorruptStage:
                     child = stable_id(
                         "corrupted", {"parent": row["id"], "seed": self.config.seed, **chain}
                     )
-                    yield self._record(child, split, place, chain)
+                    if not (self.keeps_sources and child in self._copies):
+                        yield self._record(child, split, place, chain)
+
+    @cached_property
+    def _copies(self) -> frozenset[str]:
+        """Clips of the source dataset that are corrupted copies themselves."""
+        table = self.source.table(["id", "parent_id"])
+        return frozenset(table.filter(table["parent_id"].is_valid())["id"].to_pylist())
 
     def _kinds_for(self, clip_id: str) -> list[str]:
         """The kinds of one clip, by its own chance, in table order."""

@@ -226,3 +226,21 @@ def test_what_cannot_be_done_is_refused(wrong, error):
     """When the question is asked, not when half of it is answered."""
     with pytest.raises(error):
         CorruptConfig(**wrong)
+
+
+def test_the_same_corruption_again_makes_no_copy_twice(tmp_path, corrupted, run):
+    """A copy that came along with the sources is not made a second time under its own name."""
+    first = open_dataset(corrupted)
+    config = first.manifest["config"]
+    again = CorruptConfig(
+        kinds=tuple(config["kinds"]),
+        levels=tuple(config["levels"]),
+        seed=config["seed"],
+        per_clip=config["per_clip"],
+    )
+
+    run(CorruptStage(first, again), tmp_path / "again")
+
+    ids = open_dataset(tmp_path / "again").table(["id"])["id"].to_pylist()
+    assert len(ids) == len({*ids})
+    assert {*first.table(["id"])["id"].to_pylist()} < {*ids}
