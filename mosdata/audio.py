@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -156,19 +157,25 @@ def check_samples(clip: Clip) -> Clip:
     Raises:
         RecordRejected: empty, or not finite.
     """
+    peak_of(clip)
+    return clip
+
+
+def peak_of(clip: Clip) -> float:
+    """Largest magnitude of a sample, of a clip that can be stored.
+
+    Raises:
+        RecordRejected: empty, or not finite.
+    """
     if not clip.num_samples:
         raise RecordRejected("empty_audio", "The clip has no samples; at least one is needed.")
-    if not np.isfinite(extremes(clip)).all():
+    peak = max(-float(clip.samples.min()), float(clip.samples.max()))  # NaN where one is NaN
+    if not math.isfinite(peak):
         bad = int(np.count_nonzero(~np.isfinite(clip.samples)))
         raise RecordRejected(
             "not_finite", f"{bad} of {clip.num_samples} samples are NaN or infinite."
         )
-    return clip
-
-
-def extremes(clip: Clip) -> tuple[float, float]:
-    """Lowest and highest sample of a clip that has one; NaN where one is NaN."""
-    return float(clip.samples.min()), float(clip.samples.max())
+    return peak
 
 
 def decode_audio(data: bytes | Path) -> Clip:
@@ -223,7 +230,7 @@ def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
 
 def _sum_of_squares(pcm: Pcm) -> float:
     """Exact, in any order: doubles hold sums of integers up to 2**53."""
-    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME // 2
+    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME // 2  # doubles are twice as long as floats
     parts = (pcm[i : i + step].astype(np.float64) for i in range(0, len(pcm), step))
     return sum(float(np.einsum("i,i->", part, part)) for part in parts)
 
@@ -236,30 +243,32 @@ def _bandwidth_hz(pcm: Pcm, sample_rate_hz: int) -> float:
     """Frequency below which 99.9 % of the energy lies, to a bin of 1024; 0 for silence.
 
     Short windowed frames rather than one transform of the clip: a length with a large prime
-    factor would cost more than speaking it. A few frames at a time: memory does not grow with
-    the clip, and what is summed up stays in the cache.
+    factor would cost more than speaking it. They lie side by side: the Hamming window is nowhere
+    zero, so every sample has its say, and an overlap would cost twice as much for the same sum. A
+    few frames at a time: memory does not grow with the clip, and what is summed up stays in the
+    cache.
     """
     import scipy.fft
 
-    size, hop = BANDWIDTH_FRAME, BANDWIDTH_FRAME // 2
-    padded = np.zeros(2 * hop + len(pcm) + -len(pcm) % hop, np.float32)
-    padded[hop : hop + len(pcm)] = pcm
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    energy = np.zeros(size + 2)
-    for first in range(0, len(frames), FRAMES_AT_ONCE):
-        windowed = frames[first : first + FRAMES_AT_ONCE] * _window()
-        spectrum = scipy.fft.rfft(windowed, axis=1, overwrite_x=True).view(np.float32)
+    energy = np.zeros(BANDWIDTH_FRAME + 2)
+    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME
+    for first in range(0, len(pcm), step):
+        part = pcm[first : first + step]
+        frames = np.zeros((-(-len(part) // BANDWIDTH_FRAME), BANDWIDTH_FRAME), np.float32)
+        frames.reshape(-1)[: len(part)] = part
+        frames *= _window()
+        spectrum = scipy.fft.rfft(frames, axis=1, overwrite_x=True).view(np.float32)
         energy += np.einsum("fb,fb->b", spectrum, spectrum)
     power = energy[::2] + energy[1::2]  # real and imaginary parts lie side by side
     total = float(power.sum())
     if total == 0:
         return 0.0
     edge = int(np.searchsorted(np.cumsum(power), 0.999 * total))
-    return min(edge, len(power) - 1) * sample_rate_hz / size
+    return min(edge, len(power) - 1) * sample_rate_hz / BANDWIDTH_FRAME
 
 
 @lru_cache(maxsize=1)
 def _window() -> Samples:
-    """A Hann window that also brings 16-bit integers to full scale."""
-    window: Samples = (np.hanning(BANDWIDTH_FRAME) / PCM16_SCALE).astype(np.float32)
+    """A Hamming window that also brings 16-bit integers to full scale."""
+    window: Samples = (np.hamming(BANDWIDTH_FRAME) / PCM16_SCALE).astype(np.float32)
     return window

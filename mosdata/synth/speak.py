@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Clip, check_samples, extremes
+from mosdata.audio import Clip, peak_of
 from mosdata.errors import RecordRejected
 from mosdata.synth.base import (
     ANY_LANGUAGE,
@@ -184,13 +184,13 @@ def check_speech(clip: Clip, info: SystemInfo) -> Clip:
             "wrong_sample_rate",
             f"{info.name} spoke at {clip.sample_rate_hz} Hz; it promised {info.sample_rate_hz} Hz.",
         )
-    check_samples(clip)
+    peak = peak_of(clip)
     if clip.duration_s < SHORTEST_S:
         raise RecordRejected(
             "too_short",
             f"{info.name} made {clip.duration_s:.3f} s of audio; allowed: {SHORTEST_S} s or more.",
         )
-    if _peak(clip) < SILENT_PEAK:
+    if peak < SILENT_PEAK:
         raise RecordRejected("silent", f"{info.name} made {clip.duration_s:.2f} s of silence.")
     return clip
 
@@ -231,13 +231,8 @@ def _longest_gap(is_active: NDArray[np.bool_]) -> int:
     return int(np.diff(where).max(initial=1)) - 1
 
 
-def _peak(clip: Clip) -> float:
-    lowest, highest = extremes(clip)
-    return max(highest, -lowest)
-
-
 def _num_clipped(clip: Clip) -> int:
-    if _peak(clip) < CLIPPED:
+    if peak_of(clip) < CLIPPED:
         return 0
     return int(np.count_nonzero(np.abs(clip.samples) >= CLIPPED))
 
