@@ -7,31 +7,33 @@ matter where the corpus lies, and a file that changes makes another plan.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from mosdata.builders.audio_folder import AudioFolder
 from mosdata.builders.commit import RatingSet
 from mosdata.builders.findings import findings_json, named
+from mosdata.builders.import_splits import (
+    CORPUS,
+    SPLIT_KEYS,
+    key_to_split_by,
+    split_findings,
+    splits_of,
+)
 from mosdata.builders.licences import TERMS_STRICTEST_FIRST
 from mosdata.builders.rated_clips import RatedClip, rated_clips, ratings_digest, unrated_clip
 from mosdata.builders.stage import Estimate, Record, StageSpec
-from mosdata.corpora.sound import take_in
 from mosdata.corpora.table import Finding, RatedCorpus
-from mosdata.errors import InvalidRatings, InvalidValue, NothingFound, RecordRejected, UsageError
+from mosdata.errors import InvalidRatings, InvalidValue, NothingFound
 from mosdata.manifests.ids import JSON, canonical_json, stable_id
-from mosdata.manifests.rows import UNKNOWN, Utterance
+from mosdata.manifests.rows import UNKNOWN
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
 
-CORPUS: Final = "corpus"
-SPLIT_KEYS: Final = ("sentence", "system", "speaker", "source", CORPUS)
 FLAC_SHARE: Final = 0.6
 """Rough size of 16-bit speech as FLAC against its samples, for estimates only."""
 
@@ -117,8 +119,9 @@ class ImportStage:
         self._folder = AudioFolder(audio, deep=deep) if audio else None
         clips, self._findings = rated_clips(corpus)
         clips = self._chosen(clips)
-        self.by = config.by or (CORPUS if all(clip.split for clip in clips) else "sentence")
-        splits = self._splits(clips)
+        self.by = key_to_split_by(clips, config.by)
+        splits = splits_of(clips, by=self.by, rule=config.split)
+        self._findings += split_findings(clips, self.by)
         paths = self._matched(clips)
         rows = [
             _Planned(clip=clip, split=split, synthesizer=self._class_of(clip), path=path)
@@ -142,41 +145,6 @@ class ImportStage:
         if not clips:
             raise InvalidRatings("The tables score no clip at all; there is nothing to import.")
         return clips
-
-    def _splits(self, clips: list[RatedClip]) -> list[str]:
-        """The split of each clip.
-
-        Raises:
-            InvalidValue: some clips lack what the split goes by.
-        """
-        if self.by == CORPUS:
-            lacking = [clip.name for clip in clips if clip.split is None]
-        else:
-            flags = {"system": "has_system", "speaker": "has_speaker"}
-            asked = flags.get(self.by)
-            lacking = [clip.name for clip in clips if asked and not getattr(clip, asked)]
-        if lacking:
-            what = "split of its own" if self.by == CORPUS else self.by
-            raise InvalidValue(
-                "--by",
-                self.by,
-                "something that every clip has",
-                f"{len(lacking):,} clips have no {what} ({', '.join(lacking[:3])}); "
-                "try --by sentence.",
-            )
-        own = [clip.name for clip in clips if clip.split is not None]
-        if self.by != CORPUS:
-            what = f"clips have a split in the corpus that was not kept: --by {self.by} drew anew."
-            self._findings += named("split_not_kept", own, what)
-            return [self.config.split.split_of(key) for key in self._keys(clips)]
-        return [str(clip.split) for clip in clips]
-
-    def _keys(self, clips: list[RatedClip]) -> list[str]:
-        """What each clip is dealt out by; a clip made from another belongs where that one does."""
-        if self.by == "source":
-            return [clip.origin for clip in clips]
-        own = {clip.name: str(clip.about[self.by]) for clip in clips}
-        return [own.get(clip.origin, own[clip.name]) for clip in clips]
 
     def _matched(self, clips: list[RatedClip]) -> list[str | None]:
         """The file of each clip.
@@ -387,69 +355,3 @@ def audio_beside(corpus: RatedCorpus, tables: Sequence[Path]) -> Path | None:
 
 def _record_id(name: str) -> str:
     return name if len(name.encode()) <= MARKER_BYTES else stable_id("import", {"name": name})
-
-
-class ImportBench:
-    """Takes in one file a record."""
-
-    def __init__(self, spec: StageSpec) -> None:
-        self._config: dict[str, Any] = dict(spec.config)
-        self._folder = Path(spec.inputs["audio"]) if "audio" in spec.inputs else None
-        self._places: dict[str, str] = json.loads(spec.inputs.get("files", "{}"))
-
-    def make(self, record: Record) -> list[Utterance]:
-        """The clip as it is, at its own rate; without audio where only ratings are imported.
-
-        Raises:
-            RecordRejected: ``no_audio``, or a reason of :func:`mosdata.corpora.sound.take_in`.
-        """
-        values: dict[str, Any] = record.payload
-        row = Utterance(
-            id=values["name"],
-            audio=b"",
-            sample_rate_hz=0,
-            num_samples=0,
-            duration_s=0.0,
-            engine_revision="",
-            license=self._config["license"],
-            output_terms=self._config["output_terms"],
-            num_channels_source=0,
-            **values["about"],
-        )
-        if self._folder is None:
-            return [row]
-        sound = take_in(self._read(self._folder, values["sha256"]))
-        about = replace(
-            row,
-            flags=sound.flags,
-            sample_rate_source_hz=sound.clip.sample_rate_hz,
-            num_channels_source=sound.num_channels,
-            encoding_source=sound.encoding,
-        )
-        return [about.with_clip(sound.clip)]
-
-    def _read(self, folder: Path, sha256: str | None) -> bytes:
-        """The bytes that the plan was made for.
-
-        Raises:
-            RecordRejected: there were none, or they could not be read.
-            UsageError: the file has changed since.
-        """
-        if sha256 is None:
-            raise RecordRejected("no_audio", "The folder has no file of this clip.")
-        if not sha256:
-            raise RecordRejected("unreadable_file", "The file of this clip could not be opened.")
-        path = folder / self._places[sha256]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"{path} was there when the import was planned, and cannot be read now: "
-                f"{error.strerror}. Do all workers see this folder?"
-            ) from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise UsageError(
-                f"{path} has changed since the import was planned. Put it back, or remove the "
-                "unfinished run and import anew."
-            )
-        return data

@@ -102,7 +102,7 @@ BENCHES: Final = {
     "build": "mosdata.builders.speech:SpeechBench",
     "corrupt": "mosdata.builders.corrupt:CorruptBench",
     "label": "mosdata.builders.label:LabelBench",
-    "import": "mosdata.builders.imported:ImportBench",
+    "import": "mosdata.builders.import_bench:ImportBench",
 }
 
 

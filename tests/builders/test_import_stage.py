@@ -166,11 +166,17 @@ def test_a_row_says_what_the_corpus_says(run, tmp_path, folder):
 
 def test_a_clip_made_from_another_says_the_same(run, tmp_path, folder):
     """Where nobody names its words, it has the sentence of its source, and so its split."""
-    corpus = corpus_of(NAMES, SCORES, parent=[None, "a", "b", None, None, None])
+    corpus = corpus_of(
+        NAMES,
+        SCORES,
+        parent=[None, "a", "b", None, "d", None],
+        sentence=["s-1", None, None, None, None, "s-2"],
+    )
 
     out = imported(run, tmp_path, corpus, folder)
 
-    assert ["a", "a", "a", "d", "e", "f"] == [rows_of(out)[name].sentence for name in NAMES]
+    wanted = ["s-1", "s-1", "s-1", "d", "d", "s-2"]
+    assert wanted == [rows_of(out)[name].sentence for name in NAMES]
 
 
 def test_single_scores_make_the_overall_score(run, tmp_path, folder):

@@ -94,7 +94,7 @@ def test_files_as_spreadsheets_save_them_are_read(tmp_path, dataset, ids, mark, 
         ("name,score\n{0},4\n", "one for the clip is missing"),
         ("clip_id|score\n{0};4\n", "line 2"),
         ("clip_id,score\n", "has no rows"),
-        ("", "has no columns"),
+        ("", "is empty"),
         ("clip_id,score\n{0},4\n\0\n", "line 3 has a NUL byte"),
         ('clip_id,score\n"{0}",4\n"' + "x" * 200_000, "ratings.csv"),
     ],
@@ -181,9 +181,9 @@ def test_scores_have_the_scale_that_is_asked_for(tmp_path, dataset, ids):
 
 def test_a_mapping_says_what_columns_mean(tmp_path, dataset, ids):
     """Any other table, with a few lines of TOML."""
-    path = write(tmp_path, f"stimulus,wie gut,wer\n{ids[0]},4,ann\n")
+    path = write(tmp_path, f"stimulus,how good,who\n{ids[0]},4,ann\n")
     (tmp_path / "mapping.toml").write_text(
-        '[columns]\nclip = "stimulus"\nscore = "wie gut"\nrater = "wer"\n'
+        '[columns]\nclip = "stimulus"\nscore = "how good"\nrater = "who"\n'
     )
 
     add_human_ratings(dataset, path, mapping=tmp_path / "mapping.toml")
