@@ -32,6 +32,7 @@ def local_ray(tmp_path_factory, engines_folder):
         ray.init(
             num_cpus=2,
             num_gpus=1,
+            resources={"engine_here": 1},
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
@@ -157,6 +158,21 @@ def test_a_worker_s_own_error_reaches_the_driver(tmp_path, local_ray, speech_sta
     outcome = run(speech_stage(systems=("users_engines:Raiser",)), tmp_path / "out", executor="ray")
 
     assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["error:LookupError"]
+
+
+@pytest.mark.parametrize("num_gpus", [0.0, 1.0], ids=["tasks", "actors"])
+def test_calls_go_where_an_engine_is(tmp_path, local_ray, num_gpus):
+    """To nodes that offer its resource, which is a place and no limit; elsewhere, to none."""
+    from mosdata.cluster import run_calls
+    from mosdata.manifests.durable import write_text
+
+    calls = [(tmp_path / f"{i}", "made") for i in range(3)]
+    outcomes = dict(run_calls(write_text, calls, num_gpus=num_gpus, where="engine_here"))
+
+    assert outcomes == {0: None, 1: None, 2: None}
+    assert len(list(tmp_path.iterdir())) == 3
+    with pytest.raises(UsageError, match="offers 'engine_elsewhere'"):
+        list(run_calls(write_text, calls, num_gpus=num_gpus, where="engine_elsewhere"))
 
 
 JOIN = """
