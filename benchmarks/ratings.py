@@ -109,7 +109,7 @@ def corpus(path: Path) -> None:
     from mosdata.raters.panel import Panel
 
     found = read_corpus(path, scale="acr_1_5")
-    rated = Panel.from_ratings(found.ratings, systems=found.clips)
+    rated = Panel.from_ratings(found.numbered, systems=found.clips)
     inspect(rated, findings=found.findings, published=found.clips).to_json()
 
 

@@ -134,7 +134,7 @@ def rated(
         name=" + ".join(source.name for source in sources),
         sources=tuple(sources),
         dataset=None,
-        ratings=corpus.ratings,
+        ratings=corpus.numbered,
         clips=corpus.clips.select(["name", "system", "mos", "mos_scale"]),
         findings=corpus.findings,
     )

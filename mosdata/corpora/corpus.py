@@ -65,10 +65,12 @@ def put_together(
     singles = [scores for scores in scored if not scores.is_mean]
     means = _means(names, [scores for scores in scored if scores.is_mean])
     clips = pa.table({"name": names, **fields, **_published(len(names), means)})
+    tables = _rated(names, singles, means)
     return RatedCorpus(
         layout=layout,
         clips=_shaped(clips, CLIPS_SCHEMA),
-        ratings=_ratings(names, singles, means),
+        ratings=_concatenated_rows([_rating_rows(names, scores) for scores in tables]),
+        coded=_coded_rows(names, tables[0]) if len(tables) == 1 else None,
         findings=(
             *_summed(finding for part in parts for finding in part.findings),
             *findings_of(parts, names, codes, singles, means),
@@ -213,16 +215,47 @@ def _published(num_clips: int, means: Sequence[Scored]) -> dict[str, pa.Array]:
     return columns
 
 
-def _ratings(names: pa.Array, singles: Sequence[Scored], means: Sequence[Scored]) -> pa.Table:
+def _rated(names: pa.Array, singles: Sequence[Scored], means: Sequence[Scored]) -> list[Scored]:
     """Single scores in the order of the files, then the means of clips that have none."""
-    tables = [_rating_rows(names, scores) for scores in singles]
+    tables = [*singles]
     for scores in means:
         rated = np.zeros(len(names), dtype=bool)
         for single in singles:
             if single.dimension == scores.dimension:
                 rated[single.clips] = True
-        tables.append(_rating_rows(names, scores.at(np.flatnonzero(~rated[scores.clips]))))
+        left = np.flatnonzero(~rated[scores.clips])
+        if len(left):
+            tables.append(scores.at(left))
+    return tables
+
+
+def _concatenated_rows(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables) if tables else RATINGS_SCHEMA.empty_table()
+
+
+def _coded_rows(names: pa.Array, scores: Scored) -> pa.Table:
+    """The same rows with codes for names; what is one for all rows is a list of one name."""
+    same = np.zeros(len(scores.values), dtype=np.int8)
+    columns = {
+        name: pa.DictionaryArray.from_arrays(same, pa.array([value]))
+        for name, value in (
+            ("kind", HUMAN),
+            ("dimension", scores.dimension),
+            ("scale", scores.scale),
+        )
+    }
+    columns["clip_id"] = pa.DictionaryArray.from_arrays(scores.clips, names)
+    columns["value"] = pa.array(scores.values)
+    for name, coded in (("rater", scores.raters), ("test", scores.tests)):
+        if coded is not None:
+            holes = coded.codes < 0
+            codes = pa.array(coded.codes, mask=holes) if holes.any() else coded.codes
+            columns[name] = pa.DictionaryArray.from_arrays(codes, coded.names)
+    if scores.votes is not None:
+        columns["votes"] = _nullable(scores.votes).cast(pa.int32())
+    if scores.std is not None:
+        columns["std"] = _nullable(scores.std)
+    return pa.table(columns)
 
 
 def _rating_rows(names: pa.Array, scores: Scored) -> pa.Table:

@@ -67,6 +67,9 @@ class RatedCorpus:
         ratings: one row a score, columns of ``mosdata.manifests.schema.RATINGS``; ``clip_id`` is
             a ``name`` of ``clips``. Means that come without single scores are rows with ``votes``.
         findings: what was odd.
+        sources: the files.
+        coded: ``ratings`` again, with every name as a code: the columns that have values, for
+            statistics over millions of rows. None where it was not read that way.
     """
 
     layout: str
@@ -74,3 +77,9 @@ class RatedCorpus:
     ratings: pa.Table
     findings: tuple[Finding, ...] = ()
     sources: Sequence[str] = field(default=())
+    coded: pa.Table | None = None
+
+    @property
+    def numbered(self) -> pa.Table:
+        """The ratings as :class:`mosdata.raters.panel.Panel` reads them fastest."""
+        return self.ratings if self.coded is None else self.coded

@@ -111,6 +111,15 @@ def looked_up(
     return values.take(place)
 
 
+def only_name(column: pa.ChunkedArray) -> str | None:
+    """The one name in a column of codes; None where the column may have several, or is of text."""
+    if not pa.types.is_dictionary(column.type) or column.null_count or not column.num_chunks:
+        return None
+    names = {chunk.dictionary[0].as_py() for chunk in column.chunks if len(chunk.dictionary) == 1}
+    alone = len(names) == 1 and all(len(chunk.dictionary) == 1 for chunk in column.chunks)
+    return names.pop() if alone else None
+
+
 def column_of(table: pa.Table, name: str) -> pa.ChunkedArray | None:
     """A column; None where the table has none of that name."""
     return table[name] if name in table.column_names else None

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from mosdata.errors import InvalidRatings, NothingFound
 from mosdata.manifests.rows import HUMAN
 from mosdata.manifests.scales import ACR, Scale, scale_named
-from mosdata.raters.codes import codes_of, column_of, numpy_of, sorted_codes_of, systems_of
+from mosdata.raters.codes import (
+    codes_of,
+    column_of,
+    numpy_of,
+    only_name,
+    sorted_codes_of,
+    systems_of,
+)
 from mosdata.raters.counting import Floats, Ints, counts, ratio, totals
 
 Bools = NDArray[np.bool_]
@@ -280,7 +287,9 @@ def _of_kind(table: pa.Table, *, kind: str, dimension: str) -> pa.Table:
         column = column_of(chosen, name)
         if column is None:
             continue
-        same = pc.fill_null(pc.equal(column, wanted), False)
+        if only_name(column) == wanted:
+            continue
+        same = pc.fill_null(pc.equal(column.cast(pa.string()), wanted), False)
         if not pc.all(same, min_count=0).as_py():
             chosen = chosen.filter(same)
     if not chosen.num_rows:
@@ -294,6 +303,8 @@ def _one_scale(table: pa.Table, *, dimension: str) -> Scale:
     column = column_of(table, "scale")
     if column is None:
         return scale_named(ACR)
+    if (name := only_name(column)) is not None:
+        return scale_named(name)
     same = pc.all(pc.fill_null(pc.equal(column, column[0]), False))
     if column[0].is_valid and same.as_py():
         return scale_named(column[0].as_py())
