@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, Final
 
@@ -29,6 +29,9 @@ AUDIO_TYPE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CORRUPTION_TYPE: Final = pa.struct(
     [("name", pa.string()), ("level", pa.float64()), ("params", pa.string())]
 )
+
+LONGEST_BLOB_COLUMN: Final = 2**31 - 1
+"""Bytes that the 32-bit offsets of a binary column can count."""
 
 CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "id": (pa.string(), "stable name of the clip: same inputs, same id"),
@@ -149,11 +152,23 @@ def _columns(rows: Sequence[object], names: Sequence[str]) -> list[Sequence[Any]
 def _audio(rows: Sequence[Utterance]) -> pa.Array:
     """The sound of each row; null where there is none."""
     parts = [
-        pa.array([row.audio or None for row in rows], pa.binary()),
+        _blobs([row.audio or None for row in rows]),
         pa.array([f"{row.id}.flac" if row.audio else None for row in rows], pa.string()),
     ]
     silent = pa.array([not row.audio for row in rows], pa.bool_())
     return pa.StructArray.from_arrays(parts, fields=[*AUDIO_TYPE], mask=silent)
+
+
+def _blobs(values: Sequence[bytes | None]) -> pa.Array:
+    """Long byte strings, copied once; Arrow's own way grows a buffer, and copies as it grows."""
+    there = [value for value in values if value is not None]
+    ends = [0, *accumulate(map(len, there))]
+    if len(there) < len(values) or ends[-1] > LONGEST_BLOB_COLUMN:
+        return pa.array(values, pa.binary())
+    offsets = pa.array(ends, pa.int32()).buffers()[1]
+    return pa.Array.from_buffers(
+        pa.binary(), len(there), [None, offsets, pa.py_buffer(b"".join(there))]
+    )
 
 
 def _corruptions(chains: Sequence[tuple[Applied, ...]]) -> pa.Array:
@@ -186,9 +201,14 @@ def utterances_from(table: pa.Table, class_names: Sequence[str]) -> Iterator[Utt
     """
     names = [name for name in _FIELD_NAMES if name in table.column_names]
     columns = [_values(name, table[name], class_names) for name in names]
-    defaults = {name: value for name, value in _BLANK.items() if name not in names}
-    for row in zip(*columns, strict=True):
-        yield Utterance(**defaults, **dict(zip(names, row, strict=True)))
+    blank = Utterance(**_BLANK)
+    rest = [(_PLACES[name], getattr(blank, name)) for name in _FIELD_NAMES if name not in names]
+    places = [_PLACES[name] for name in names]
+    for values in zip(*columns, strict=True):
+        row = object.__new__(Utterance)
+        for place, value in chain(zip(places, values, strict=True), rest):
+            place(row, value)
+        yield row
 
 
 def _values(name: str, column: pa.ChunkedArray, class_names: Sequence[str]) -> Iterable[Any]:
@@ -226,6 +246,10 @@ def class_names_of(schema: pa.Schema) -> list[str]:
 
 
 _FIELD_NAMES: Final = tuple(f.name for f in fields(Utterance))
+_PLACES: Final = {name: getattr(Utterance, name).__set__ for name in _FIELD_NAMES}
+"""Each field's slot, to be filled directly: the constructor of a frozen class with thirty fields
+takes longer than reading them. Utterance checks nothing there."""
+
 _BLANK: Final[dict[str, Any]] = {
     "id": "",
     "audio": b"",

@@ -70,7 +70,7 @@ class ParquetRows:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path = path
-        self._writer = pq.ParquetWriter(path, schema, **_writer_options(schema))
+        self._writer = pq.ParquetWriter(path, schema, **writer_options(schema))
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a row group."""
@@ -83,12 +83,14 @@ class ParquetRows:
         sync_folder(self.path.parent)
 
 
-def _writer_options(schema: pa.Schema) -> dict[str, Any]:
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """How Parquet files of ours are written: audio as it is, everything else as zstd."""
     leaves = [path for field in schema for path in _leaves(field.name, field.type)]
     blobs = [leaf for leaf in leaves if leaf == "audio.bytes"]
     return {
         "compression": {leaf: "NONE" if leaf in blobs else "ZSTD" for leaf in leaves},
         "use_dictionary": [leaf for leaf in leaves if leaf not in blobs],
+        "write_statistics": [leaf for leaf in leaves if leaf not in blobs],
         "write_page_index": True,
     }
 
