@@ -1,6 +1,7 @@
 """Rows on disk: the schema that ``datasets`` would write, and nothing lost on the way."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosdata.errors import DamagedDataset
+from mosdata.manifests import schema as schema_module
 from mosdata.manifests.rows import Applied, Rating, Utterance
 from mosdata.manifests.schema import (
     CLIPS,
@@ -192,3 +194,20 @@ def test_audio_is_stored_as_it_is_and_the_rest_packed(tmp_path):
     codecs = {group.column(i).path_in_schema: group.column(i).compression for i in range(29)}
     assert codecs.pop("audio.bytes") == "UNCOMPRESSED"
     assert {*codecs.values()} == {"ZSTD"}
+
+
+@pytest.mark.parametrize("sounds", [(b"a", b"bc", b"d" * 99), (b"a", b"", b"c"), (b"", b"")])
+def test_sound_is_the_same_table_however_it_is_copied(monkeypatch, sounds):
+    """In one piece, with gaps, and where one piece would be longer than its offsets can count."""
+    blank = utterance()
+    rows = [replace(blank, id=f"{i}", audio=sound) for i, sound in enumerate(sounds)]
+    schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
+    expected = [{"bytes": s, "path": f"{i}.flac"} if s else None for i, s in enumerate(sounds)]
+
+    at_once = clips_batch(rows, schema)
+    monkeypatch.setattr(schema_module, "LONGEST_BLOB_COLUMN", 1)
+    in_steps = clips_batch(rows, schema)
+
+    at_once.validate(full=True)
+    assert expected == at_once["audio"].to_pylist() == in_steps["audio"].to_pylist()
+    assert at_once.equals(in_steps)
