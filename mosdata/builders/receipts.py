@@ -31,7 +31,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one shard became. ``file`` is relative to the run folder, None without rows."""
+    """What one shard became. ``file`` is relative to the run folder, None without rows.
+
+    ``num_taken_over`` counts rows that an earlier dataset had already.
+    """
 
     shard_key: str
     file: str | None
@@ -41,6 +44,7 @@ class Receipt:
     duration_s: float
     content_sum: int
     rejections: tuple[Rejection, ...] = field(default=())
+    num_taken_over: int = 0
 
 
 def receipt_path(folder: Path, shard: Shard) -> Path:

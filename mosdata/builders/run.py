@@ -17,9 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from mosdata.builders.budget import guarded
 from mosdata.builders.commit import RatingSet, commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution
 from mosdata.builders.finish import Progress, finish_shards, refuse_all_rejected, resume
+from mosdata.builders.orders import Orders
 from mosdata.builders.plan import (
     PLAN_NAME,
     RECORDS_NAME,
@@ -31,14 +33,24 @@ from mosdata.builders.plan import (
     write_plan,
 )
 from mosdata.builders.receipts import Receipt
+from mosdata.builders.reuse import index_reuse
 from mosdata.builders.shard import FULL_DISK, full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
+from mosdata.builders.summary import COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT, summarised
+from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
 from mosdata.errors import DamagedDataset, NotEnoughSpace, OutputConflict
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
 SPACE_MARGIN: Final = 1.2
-RUN_FILES: Final = {PLAN_NAME, RECORDS_NAME, "receipts", "attempts", "wip", "logs", "lock"}
+RUN_FILES: Final = {
+    *(PLAN_NAME, RECORDS_NAME, INDEX_NAME, SOURCES_NAME),
+    *(COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT),
+    *("receipts", "attempts", "wip", "logs", "lock"),
+}
+LOCK_TRIES: Final = 5
+LOCK_PAUSE_S: Final = 0.05
+"""``mosdata status`` holds the lock for a moment to see who does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,7 @@ class Outcome:
     num_resumed: int
     elapsed_s: float
     was_complete: bool
+    num_taken_over: int = 0
 
     @property
     def dataset(self) -> Dataset:
@@ -71,6 +84,7 @@ def run_stage(
     keeps_parent: bool = False,
     ratings: RatingSet | None = None,
     draft: Draft | None = None,
+    orders: Orders = Orders(),  # noqa: B008 - frozen, so sharing it is safe
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Make a dataset, or finish making it.
@@ -85,12 +99,13 @@ def run_stage(
         ratings: scores of the clips, put into place with them.
         draft: the stage's plan, where the caller needed its name beforehand; else the records
             are walked here, once.
+        orders: how many records may be rejected, and whose rows are taken over.
         on_progress: called after every shard, and now and then within long ones.
 
     Raises:
         OutputConflict: ``out`` holds something else, or another process is at it.
         NotEnoughSpace: the disk is too small.
-        BuildFailed: workers keep dying, or every record was rejected.
+        BuildFailed: workers keep dying, or more records were rejected than ``orders`` allow.
     """
     started = time.monotonic()
     plan_id = _lazily_named(stage, draft)
@@ -103,26 +118,29 @@ def run_stage(
             return complete
         plan = open_plan(run, stage, records_per_shard, plan_id, draft)
         check_space(out.parent, stage.estimate().num_bytes)
-        found = resume(run, plan)
-        receipts = finish_shards(
-            run,
-            plan,
-            execution,
-            found=found,
-            needs_gpu=stage.needs_gpu,
-            on_progress=on_progress,
-        )
-        refuse_all_rejected(run, plan, receipts)
-        commit_clips(
-            run,
-            out,
-            plan,
-            receipts,
-            provenance=stage.provenance(),
-            parent=parent,
-            keeps_parent=keeps_parent,
-            ratings=ratings,
-        )
+        with summarised(run, plan, orders, workers=execution.num_workers) as ending:
+            ending.resumed = found = resume(run, plan)
+            if len(found) < len(plan.shards):
+                index_reuse(run, plan, stage, orders.reuse)
+            ending.receipts = receipts = finish_shards(
+                run,
+                plan,
+                execution,
+                found=found,
+                needs_gpu=stage.needs_gpu,
+                on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
+            )
+            refuse_all_rejected(run, plan, receipts)
+            commit_clips(
+                run,
+                out,
+                plan,
+                receipts,
+                provenance=stage.provenance(),
+                parent=parent,
+                keeps_parent=keeps_parent,
+                ratings=ratings,
+            )
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
 
@@ -132,6 +150,7 @@ def run_ratings(
     *,
     name: str,
     execution: Execution,
+    orders: Orders = Orders(),  # noqa: B008 - frozen, so sharing it is safe
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome:
     """Compute ratings for a dataset and add them to it; see :func:`run_stage`."""
@@ -144,18 +163,19 @@ def run_ratings(
         if (complete := _rated(stage, out, name, plan_id)) is not None:  # another was faster
             return complete
         plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
-        found = resume(run, plan)
-        receipts = finish_shards(
-            run,
-            plan,
-            execution,
-            found=found,
-            needs_gpu=stage.needs_gpu,
-            on_progress=on_progress,
-        )
-        refuse_all_rejected(run, plan, receipts)
-        with run_lock(run_folder(out)):
-            commit_ratings(run, out, plan, receipts, name=name)
+        with summarised(run, plan, orders, workers=execution.num_workers) as ending:
+            ending.resumed = found = resume(run, plan)
+            ending.receipts = receipts = finish_shards(
+                run,
+                plan,
+                execution,
+                found=found,
+                needs_gpu=stage.needs_gpu,
+                on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
+            )
+            refuse_all_rejected(run, plan, receipts)
+            with run_lock(run_folder(out)):
+                commit_ratings(run, out, plan, receipts, name=name)
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
 
@@ -174,6 +194,7 @@ def outcome_of(
         num_resumed=resumed,
         elapsed_s=elapsed_s,
         was_complete=False,
+        num_taken_over=sum(receipt.num_taken_over for receipt in receipts),
     )
 
 
@@ -318,13 +339,17 @@ def run_lock(run: Path) -> Iterator[None]:
             f"{run} cannot be made: {error.strerror}. Choose another --out."
         ) from error
     with (run / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputConflict(
-                f"Another mosdata process is working on {run}. Wait for it, stop it, "
-                "or choose another --out."
-            ) from error
+        for left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if not left:
+                    raise OutputConflict(
+                        f"Another mosdata process is working on {run}. Wait for it, stop it, "
+                        "or choose another --out."
+                    ) from error
+            time.sleep(LOCK_PAUSE_S)
         yield
 
 

@@ -23,6 +23,7 @@ from mosdata.builders.strikes import (
     open_marker,
     told_off,
 )
+from mosdata.builders.takeover import TakesOver, reusing
 from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, UsageError
 from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import canonical_json
@@ -52,7 +53,8 @@ def run_shard(folder: str, index: int, deadline_s: float | None = None) -> None:
     if load_receipt(run, shard) is not None:
         return
     with full_disk_explained(run):
-        receipt = _make(run, shard, plan.spec, _bench(run, stamp), deadline_s)
+        bench = reusing(_bench(run, stamp), run, shard, plan.spec)
+        receipt = _make(run, shard, plan.spec, bench, deadline_s)
         if not save_receipt(run, shard, receipt) and receipt.file:
             (run / receipt.file).unlink(missing_ok=True)
 
@@ -134,6 +136,7 @@ def _make(
         duration_s=tally.duration_s,
         content_sum=tally.content_sum,
         rejections=tuple(tally.rejections),
+        num_taken_over=bench.num_taken if isinstance(bench, TakesOver) else 0,
     )
 
 

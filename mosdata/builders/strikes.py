@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from mosdata.builders.plan import Shard
+from mosdata.manifests.durable import write_text
 
 MAX_STRIKES: Final = 2
 """A record that was being made this often when its worker ended is quarantined."""
@@ -26,6 +27,7 @@ DEADLINE: Final = "deadline"
 
 MARKER_SUFFIX: Final = ".cur"
 EVIDENCE_SUFFIX: Final = ".late"
+STRIKES_SUFFIX: Final = ".strikes.json"
 ID_BYTES: Final = 64
 COUNT_BYTES: Final = 10
 
@@ -71,6 +73,14 @@ def open_marker(run: Path, shard: Shard) -> Marker:
 def read_marker(run: Path, index: int, process_id: int) -> Mark | None:
     """What a worker is at; None where it is at no record."""
     return _read(_marker_path(run, index, process_id))
+
+
+def markers(run: Path) -> Iterator[tuple[int, Mark]]:
+    """The shard and the record of every worker that is at one, or that died at one."""
+    for path in sorted((run / "wip").glob(f"*{MARKER_SUFFIX}")):
+        mark = _read(path)
+        if mark is not None:
+            yield int(path.name.partition(".")[0]), mark
 
 
 def _marker_path(run: Path, index: int, process_id: int) -> Path:
@@ -152,7 +162,7 @@ def strike(
         if mark is not None:
             strikes = load_strikes(run, shard)
             strikes[mark.record_id] = [*strikes.get(mark.record_id, ()), reason]
-            _strikes_path(run, shard).write_text(json.dumps(strikes), encoding="utf-8")
+            write_text(_strikes_path(run, shard), json.dumps(strikes))
             return mark.record_id
     return None
 
@@ -175,6 +185,19 @@ def load_strikes(run: Path, shard: Shard) -> dict[str, list[str]]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
+def strikes_of(run: Path) -> dict[str, list[str]]:
+    """The strikes of all records of a run."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((run / "wip").glob(f"*{STRIKES_SUFFIX}")):
+        found |= json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def forgive(run: Path, shard: Shard) -> None:
+    """Forget the strikes of a shard's records, so that they are tried again."""
+    _strikes_path(run, shard).unlink(missing_ok=True)
+
+
 def told_off(reasons: Sequence[str]) -> tuple[str, str]:
     """Reason and message of the quarantine for a record with its strikes."""
     times = f"{len(reasons)} times"
@@ -187,4 +210,4 @@ def told_off(reasons: Sequence[str]) -> tuple[str, str]:
 
 
 def _strikes_path(run: Path, shard: Shard) -> Path:
-    return run / "wip" / f"{shard.index:06d}.strikes.json"
+    return run / "wip" / f"{shard.index:06d}{STRIKES_SUFFIX}"
