@@ -1,11 +1,12 @@
 """What it costs to inspect a million ratings, against reading them and taking one mean a clip.
 
-    python benchmarks/ratings.py [NUM_CLIPS]
+    python benchmarks/ratings.py [NUM_CLIPS] [--write]
 
 200,000 clips of 40 systems get 5 votes each from 5,000 raters, who each have an offset; names are
 strings, as corpora have them. Each way runs in a process of its own, so that peaks of memory are
-its own, and some times over: the fastest pass counts, as the others only add what else the
-machine was doing.
+its own, on one core, so that the ratio is the same however many there are, and some times over:
+the fastest pass counts, as the others only add what else the machine was doing. ``--write`` puts
+the result into ``benchmarks/results/``.
 
 - ``least``: ``pyarrow.csv.read_csv``, then one group-by for the mean of each clip.
 - ``panel``: read the same file the same way, build the panel, and inspect it: components, halves,
@@ -16,12 +17,14 @@ machine was doing.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -29,26 +32,39 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 NUM_CLIPS, VOTES, NUM_RATERS, NUM_SYSTEMS = 200_000, 5, 5_000, 40
-NUM_PASSES = 5
+NUM_PASSES = 8
 
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--pass"]:
         print(json.dumps(measure(WAYS[arguments[1]], Path(arguments[2]))))
         return
-    num_clips = int(arguments[0]) if arguments else NUM_CLIPS
+    numbers = [int(argument) for argument in arguments if argument.isdigit()]
+    lines = list(compared(numbers[0] if numbers else NUM_CLIPS))
+    print("\n".join(lines))
+    if "--write" in arguments:
+        today = datetime.now(tz=UTC).date().isoformat()
+        path = Path(__file__).with_name("results") / f"{today}-ratings.md"
+        path.parent.mkdir(exist_ok=True)
+        body = "\n".join(f"    {line}" for line in lines)
+        path.write_text(f"# Ratings, {today}\n\n`python benchmarks/ratings.py`\n\n{body}\n")
+        print(path)
+
+
+def compared(num_clips: int) -> Iterator[str]:
+    """What each way took, and how many times the least."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ratings.csv"
         pacsv.write_csv(ratings_table(num_clips), path)
         megabytes = path.stat().st_size / 1e6
-        print(f"{num_clips * VOTES:,} ratings of {num_clips:,} clips, {megabytes:.0f} MB of CSV")
-        print(f"{'':<8}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")
+        yield f"{num_clips * VOTES:,} ratings of {num_clips:,} clips, {megabytes:.0f} MB of CSV"
         found = {name: alone(name, path) for name in WAYS}
+    yield f"{'':<8}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}"
     for name, (wall_s, cpu_s, peak_mb) in found.items():
-        print(f"{name:<8}{wall_s:>9.3f}{cpu_s:>9.3f}{peak_mb:>9.0f}")
+        yield f"{name:<8}{wall_s:>9.3f}{cpu_s:>9.3f}{peak_mb:>9.0f}"
     for name in ("panel", "corpus"):
         wall, cpu = (found[name][i] / found["least"][i] for i in (0, 1))
-        print(f"{name} costs {wall:.2f} times the least in wall time, {cpu:.2f} times in CPU time")
+        yield f"{name} costs {wall:.2f} times the least in wall time, {cpu:.2f} times in CPU time"
 
 
 def ratings_table(num_clips: int) -> pa.Table:
@@ -69,7 +85,7 @@ def ratings_table(num_clips: int) -> pa.Table:
 
 
 def alone(name: str, path: Path) -> tuple[float, float, float]:
-    """Wall and CPU seconds and peak MB of one way, in a process of its own."""
+    """Wall and CPU seconds and peak MB of one way, in a process of its own, on one core."""
     command = [sys.executable, __file__, "--pass", name, str(path)]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     wall_s, cpu_s, peak_mb = json.loads(ended.stdout)
@@ -77,6 +93,8 @@ def alone(name: str, path: Path) -> tuple[float, float, float]:
 
 
 def measure(way: Callable[[Path], None], path: Path) -> tuple[float, float, float]:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     way(path)
     walls, cpus = [], []
     for _ in range(NUM_PASSES):

@@ -129,8 +129,16 @@ def joined(columns: Sequence[Coded], *, between: str) -> Coded:
     return first.renamed(first.names)
 
 
+def may_hold(names: pa.Array, text: bytes) -> bool:
+    """False where no name holds a text; a look at all their bytes at once, before any pattern."""
+    buffer = names.buffers()[2]
+    return buffer is not None and text in buffer.to_pybytes()
+
+
 def without_suffix(names: pa.Array) -> pa.Array:
     """Clip names without a leading ``./`` and the suffix of a sound file."""
+    if not may_hold(names, b"."):
+        return names
     if not pc.any(pc.match_substring_regex(names, rf"^\./|{AUDIO_SUFFIX}")).as_py():
         return names
     bare = pc.replace_substring_regex(names, pattern=r"^(\./)+", replacement="")

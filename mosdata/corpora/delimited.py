@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
 from mosdata.corpora.raw import (
     MAX_SHOWN,
@@ -30,6 +31,7 @@ from mosdata.corpora.raw import (
     checked_names,
     not_utf8,
     read_bytes,
+    read_end,
 )
 from mosdata.corpora.table import Finding
 from mosdata.errors import InvalidRatings
@@ -37,6 +39,7 @@ from mosdata.errors import InvalidRatings
 DELIMITERS: Final = ("\t", ",", ";", "|")
 SPELT: Final = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 HEAD_BYTES: Final = 1 << 18
+TAIL_BYTES: Final = 200
 BLOCK_BYTES: Final = 1 << 23
 """Of the columnar reader: few large blocks, since each brings a dictionary to unite."""
 
@@ -60,6 +63,7 @@ class DelimitedFile:
 
     @cached_property
     def _data(self) -> bytes:
+        """All of the file: only for what is not regular, or for an error."""
         data = read_bytes(self.path)
         check_bytes(self.path, data)
         return data
@@ -67,7 +71,8 @@ class DelimitedFile:
     @cached_property
     def _head(self) -> tuple[str, ...]:
         """Complete lines from the start of the file."""
-        head = self._data[:HEAD_BYTES]
+        head = read_bytes(self.path, HEAD_BYTES)
+        check_bytes(self.path, head)
         try:
             text = head.decode("utf-8-sig", errors="strict" if len(head) < HEAD_BYTES else "ignore")
         except UnicodeDecodeError as error:
@@ -115,6 +120,7 @@ class DelimitedFile:
             path=self.path,
             columns=table,
             first_line=1 + self.sample.has_header,
+            find_lines=self._lines,
             findings=tuple(self._cut()),
         )
 
@@ -125,7 +131,7 @@ class DelimitedFile:
         kinds = dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64())
         try:
             table = pa_csv.read_csv(
-                pa.BufferReader(self._data),
+                self.path,
                 read_options=pa_csv.ReadOptions(
                     column_names=self.sample.columns,
                     skip_rows=int(self.sample.has_header),
@@ -147,14 +153,11 @@ class DelimitedFile:
         suspect = not numbers or any(table[name].null_count for name in numbers)
         if suspect and _BLANK_LINE.search(self._data):
             return None
-        return table if self._one_line_a_row(table.num_rows) else None
+        return table
 
-    def _one_line_a_row(self, rows: int) -> bool:
-        """Whether line numbers can be told from row numbers; only quotes can break that."""
-        if b'"' not in self._data and len(self.sample.columns) > 1:
-            return True
-        lines = self._data.count(b"\n") + (not self._data.endswith(b"\n"))
-        return lines == rows + self.sample.has_header
+    def _lines(self) -> NDArray[np.int64]:
+        """The line of every row, which is not its number where cells hold line breaks."""
+        return np.array([line for line, row in self._rows() if row], dtype=np.int64)
 
     def _row_by_row(self, wanted: Sequence[str]) -> RawTable:
         names = self.sample.columns
@@ -204,8 +207,9 @@ class DelimitedFile:
 
     def _cut(self) -> Iterator[Finding]:
         """A file whose last line has no end may have been cut inside it."""
-        if not self._data.endswith((b"\n", b"\r")):
-            last = self._data[-200:].decode(errors="replace").splitlines()[-1]
+        end = read_end(self.path, TAIL_BYTES)
+        if not end.endswith((b"\n", b"\r")):
+            last = end.decode(errors="replace").splitlines()[-1]
             yield Finding(
                 code="no_final_newline",
                 count=1,

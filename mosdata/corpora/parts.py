@@ -13,8 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mosdata.corpora.coded import AUDIO_SUFFIX, Coded, encode, groups, joined, without_suffix
-from mosdata.corpora.raw import RawTable, listed
+from mosdata.corpora.coded import (
+    AUDIO_SUFFIX,
+    Coded,
+    encode,
+    groups,
+    joined,
+    may_hold,
+    without_suffix,
+)
+from mosdata.corpora.raw import RawTable, check_bytes, listed, read_bytes
 from mosdata.corpora.scored import Scored, read_scores
 from mosdata.corpora.spec import OF_A_RATING, TableSpec
 from mosdata.corpora.table import Finding
@@ -103,8 +111,10 @@ def understand(
 def _encoded(raw: RawTable, names: list[str]) -> dict[str, Coded]:
     """Text columns, coded side by side: Arrow lets go of the interpreter meanwhile."""
     with ThreadPoolExecutor() as pool:
-        coded = pool.map(lambda name: encode(raw.columns[name]), names)
-        return dict(zip(names, coded, strict=True))
+        coded = dict(zip(names, pool.map(lambda n: encode(raw.columns[n]), names), strict=True))
+    if any(may_hold(column.names, b"\0") for column in coded.values()):
+        check_bytes(raw.path, read_bytes(raw.path))
+    return coded
 
 
 def _merged(columns: Mapping[str, Coded]) -> Iterator[Finding]:
@@ -147,7 +157,8 @@ def _fields(
     raw: RawTable, spec: TableSpec, given: Coded, clips: Coded, of_rows: Mapping[str, Coded]
 ) -> dict[str, pa.Array]:
     """For each clip what is said of it: by columns, by its name, by the file as a whole."""
-    first = clips.first_rows()
+    has_columns = any(name not in OF_A_RATING for name in of_rows)
+    first = clips.first_rows() if has_columns or clips is not given else _NO_ROWS
     fields: dict[str, pa.Array] = {}
     if "clip" in spec.patterns:
         fields |= groups(clips.names, spec.patterns["clip"])
@@ -164,6 +175,9 @@ def _fields(
     if "split" in fields:
         fields["split"] = _splits(raw, fields["split"])
     return fields
+
+
+_NO_ROWS: Final = np.zeros(0, dtype=np.int64)
 
 
 def _audio(given: Coded, first: NDArray[np.int64]) -> pa.Array:
@@ -244,6 +258,8 @@ def _check_names(raw: RawTable, coded: Coded, what: str, *, needed: bool) -> Non
         rows = np.flatnonzero(coded.codes < 0).tolist()
         problems = [f"line {raw.line(row)}: {what} is empty" for row in rows]
         raise InvalidRatings(f"{raw.path}, nothing was imported: {listed(problems)}.")
+    if not may_hold(coded.names, b".."):
+        return
     climbs = pc.match_substring_regex(coded.names, r"(^|[/\\])\.\.([/\\]|$)")
     if pc.any(climbs).as_py():
         codes = np.flatnonzero(climbs.to_numpy(zero_copy_only=False))

@@ -7,8 +7,10 @@ every row, so that each later complaint can point at it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +65,7 @@ class Sample:
         return [row[place].strip() for row in self.rows if row[place].strip()]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RawTable:
     """Some columns of a table, and where each row stands in its file.
 
@@ -72,6 +74,7 @@ class RawTable:
         columns: the columns that were asked for; text, or float64 where every cell is a number.
         first_line: line of the first row, counted from 1.
         lines: line of every row, where rows and lines do not go one by one.
+        find_lines: looks for them in a file where they may not; only an error needs to know.
         findings: what was odd about the file itself.
     """
 
@@ -79,11 +82,18 @@ class RawTable:
     columns: pa.Table
     first_line: int
     lines: NDArray[np.int64] | None = None
+    find_lines: Callable[[], NDArray[np.int64]] | None = None
     findings: tuple[Finding, ...] = ()
 
     def line(self, row: int) -> int:
         """The line of a row."""
-        return self.first_line + row if self.lines is None else int(self.lines[row])
+        return self.first_line + row if self._lines is None else int(self._lines[row])
+
+    @cached_property
+    def _lines(self) -> NDArray[np.int64] | None:
+        if self.lines is None and self.find_lines is not None:
+            return self.find_lines()
+        return self.lines
 
 
 def check_bytes(path: Path, head: bytes) -> None:
@@ -103,16 +113,24 @@ def check_bytes(path: Path, head: bytes) -> None:
         )
 
 
-def read_bytes(path: Path) -> bytes:
-    """All of a file.
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """A file, or its first bytes.
 
     Raises:
         InvalidRatings: it is not there, is a folder, or may not be read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise InvalidRatings(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_end(path: Path, most: int) -> bytes:
+    """The last bytes of a file that can be read."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read()
 
 
 def decoded(path: Path, data: bytes) -> str:

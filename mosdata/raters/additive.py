@@ -40,6 +40,7 @@ def fit_additive(
     num_clips: int,
     num_raters: int,
     shrinkage: float,
+    tolerance: float = TOLERANCE,
 ) -> AdditiveFit:
     """The offsets of least squares with ``shrinkage`` times their squares added.
 
@@ -50,6 +51,7 @@ def fit_additive(
         num_clips: number of clips.
         num_raters: number of named raters.
         shrinkage: ridge on the offsets.
+        tolerance: of the residual, relative to where it began.
     """
     size = num_raters + 1
     weight_C = 1.0 / np.maximum(counts(clip_N, num_clips), 1)
@@ -68,7 +70,7 @@ def fit_additive(
     step_R = scale_R * residual_R
     energy = first = dot(residual_R, step_R)
     iterations = 0
-    while energy > TOLERANCE**2 * first and iterations < MAX_ITERATIONS:
+    while energy > tolerance**2 * first and iterations < MAX_ITERATIONS:
         image_R = named_R * (ridge_R * step_R - without_clips(step_R[spare_N]))
         curvature = dot(step_R, image_R)
         if curvature <= 0:

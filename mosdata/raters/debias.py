@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from mosdata.errors import InvalidValue, UnknownName
-from mosdata.raters.additive import AdditiveFit, fit_additive
+from mosdata.raters.additive import TOLERANCE, AdditiveFit, fit_additive
 from mosdata.raters.affine import fit_affine
 from mosdata.raters.counting import Floats, Ints, counts, dot, ratio, totals
 from mosdata.raters.design import component_of_raters
@@ -129,12 +129,21 @@ def debias(
     return _affine(panel, shrinkage, parts_R)
 
 
-def additive_offsets(panel: Panel, *, shrinkage: float = SHRINKAGE) -> Floats:
-    """The offsets alone, as ``debias`` finds them with a shrinkage above 0; shape ``(R,)``."""
-    return _fit(panel, shrinkage).offset_R[:-1]
+def additive_offsets(
+    panel: Panel, *, shrinkage: float = SHRINKAGE, tolerance: float = TOLERANCE
+) -> Floats:
+    """The offsets alone, as ``debias`` finds them with a shrinkage above 0; shape ``(R,)``.
+
+    Args:
+        panel: the ratings.
+        shrinkage: ridge on the offsets.
+        tolerance: how exact they must be, relative to the largest; a larger one takes fewer
+            passes over the ratings.
+    """
+    return _fit(panel, shrinkage, tolerance).offset_R[:-1]
 
 
-def _fit(panel: Panel, shrinkage: float) -> AdditiveFit:
+def _fit(panel: Panel, shrinkage: float, tolerance: float = TOLERANCE) -> AdditiveFit:
     return fit_additive(
         panel.clip_N,
         panel.rater_or_spare,
@@ -142,6 +151,7 @@ def _fit(panel: Panel, shrinkage: float) -> AdditiveFit:
         num_clips=panel.num_clips,
         num_raters=panel.num_raters,
         shrinkage=shrinkage,
+        tolerance=tolerance,
     )
 
 

@@ -26,6 +26,9 @@ RECOMMENDATIONS: Final = {
 }
 """What to model, by the name of the design."""
 
+MOST_STEPS: Final = 4
+"""From one rater over clips to others and on; a few steps reach everybody who shares clips."""
+
 CLIPS_FIRST: Final = 8
 """Ratings per rater that are looked at first for who is connected with whom."""
 
@@ -131,12 +134,27 @@ def component_of_raters(panel: Panel) -> Ints:
     root_R = np.arange(panel.num_raters)
     if not rater_N.size:
         return root_R
+    if _all_joined(clip_N, rater_N, panel):
+        return np.zeros_like(root_R)
     # Some clips join most raters already, and then few ratings of all are left to look at.
     some_N = clip_N < panel.num_clips * min(1.0, CLIPS_FIRST * panel.num_raters / rater_N.size)
     root_R = _joined(root_R, clip_N[some_N], rater_N[some_N], panel.num_clips)
     root_R = _joined(root_R, clip_N, rater_N, panel.num_clips)
     _, part_R = np.unique(root_R, return_inverse=True)
     return part_R.astype(np.intp)
+
+
+def _all_joined(clip_N: Ints, rater_N: Ints, panel: Panel) -> bool:
+    """Whether everybody can be reached from the first rater in few steps, as in most designs."""
+    reached_R = np.zeros(panel.num_raters, np.bool_)
+    reached_R[0] = True
+    reached_C = np.zeros(panel.num_clips, np.bool_)
+    for _ in range(MOST_STEPS):
+        reached_C[clip_N[reached_R[rater_N]]] = True
+        reached_R[rater_N[reached_C[clip_N]]] = True
+        if reached_R.all():
+            return True
+    return False
 
 
 def _joined(root_R: Ints, clip_N: Ints, rater_N: Ints, num_clips: int) -> Ints:

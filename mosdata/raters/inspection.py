@@ -22,14 +22,18 @@ from mosdata.raters.human_error import HumanError, rmse_human
 from mosdata.raters.panel import Panel
 from mosdata.raters.truth import BY_RATINGS, SystemTruth, TruthGap, system_truth, truth_gap
 
-RATINGS_TO_SPLIT: Final = 2_000_000
-"""Ratings that all random halves together look at, at most, with two splits at least."""
-MIN_SPLITS: Final = 2
+RATINGS_TO_SPLIT: Final = 1_500_000
+"""Ratings that all random halves together look at, at most, with one split at least: halves of a
+million ratings are alike."""
+MIN_SPLITS: Final = 1
 
 ROUNDING: Final = 0.01
 """How far a published mean may be from that of the ratings: two decimals, and then some."""
 
 SLIDER_BINS: Final = 10
+SHOWN_TOLERANCE: Final = 1e-4
+"""Of the offsets that a page shows to the second digit."""
+
 NUM_EXAMPLES: Final = 5
 
 
@@ -240,7 +244,7 @@ def inspect(
         published: MOS by clip as the corpus publishes it, to be compared with the means of the
             ratings; or a table with the columns ``name`` (or ``id``) and ``mos``, which may be
             null.
-        num_splits: random halves; None for 20, and fewer where there are more than 100,000
+        num_splits: random halves; None for 20, and fewer where there are more than 75,000
             ratings: as many as look at ``RATINGS_TO_SPLIT`` ratings.
         seed: of the halves.
 
@@ -293,7 +297,7 @@ def _num_splits(panel: Panel) -> int:
 def _offsets(panel: Panel) -> Offsets | None:
     if not panel.num_raters:
         return None
-    offset_R = additive_offsets(panel)
+    offset_R = additive_offsets(panel, tolerance=SHOWN_TOLERANCE)
     # The names are sorted, and the sort is stable: equal offsets come by name.
     furthest = np.argsort(-np.abs(offset_R), kind="stable")[:NUM_EXAMPLES].tolist()
     return Offsets(
@@ -316,13 +320,13 @@ def _histogram(panel: Panel) -> Histogram:
         return Histogram(
             edges=tuple(edges.tolist()), counts=tuple(bins.tolist()), num_between_steps=0
         )
-    steps_N = (value_N - low) / step
-    nearest_N = np.rint(steps_N)
     num_bins = round((high - low) / step) + 1
+    place_N = ((value_N - (low - step / 2)) * (1 / step)).astype(np.intp)
+    given = low + step * np.arange(num_bins)
     return Histogram(
         edges=tuple((low + step * (np.arange(num_bins + 1) - 0.5)).tolist()),
-        counts=tuple(counts(nearest_N.astype(np.intp), num_bins).tolist()),
-        num_between_steps=int(np.count_nonzero(np.abs(steps_N - nearest_N) > 1e-9)),
+        counts=tuple(counts(place_N, num_bins).tolist()),
+        num_between_steps=int(np.count_nonzero(np.abs(value_N - given[place_N]) > 1e-9 * step)),
     )
 
 
