@@ -101,7 +101,7 @@ def commit_clips(
         "num_rows": sum(file.rows for file in files),
         "duration_s": sum(receipt.duration_s for receipt in receipts),
         "data": [asdict(file) for file in files],
-        "quarantine": _write_quarantine(stage, rejections),
+        "quarantine": write_quarantine(stage, rejections),
         "ratings": [
             *(_link_ratings(parent, stage) if parent and keeps_parent else []),
             *([_write_ratings(stage, ratings)] if ratings else []),
@@ -249,7 +249,8 @@ def _link(source: Path, target: Path) -> None:
         sync_file(target)
 
 
-def _write_quarantine(stage: Path, rejections: Iterable[Rejection]) -> list[dict[str, Any]]:
+def write_quarantine(stage: Path, rejections: Iterable[Rejection]) -> list[dict[str, Any]]:
+    """Rejected records as one file, in plan order; returns its entry of the manifest."""
     rows = [asdict(rejection) for rejection in rejections]
     if not rows:
         return []

@@ -25,7 +25,7 @@ from mosdata import __version__
 from mosdata.builders.executors import usable_cores
 from mosdata.builders.plan import RECORDS_NAME, Plan
 from mosdata.builders.stage import Stage, StageSpec
-from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME, sources
+from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME, index_about, sources
 from mosdata.errors import DamagedDataset
 from mosdata.manifests.durable import sha256_file, sync_file, write_json
 from mosdata.manifests.ids import JSON
@@ -58,7 +58,7 @@ def earlier_datasets(out: Path, stage: str) -> list[Dataset]:
 
 
 def index_reuse(run: Path, plan: Plan, stage: Stage, datasets: Sequence[Dataset]) -> None:
-    """Write which records of a plan are rows of earlier datasets; replaces what was there.
+    """Write which records of a plan are rows of earlier datasets, unless that is written already.
 
     Memory: about a hundred bytes for each record and for each row of a dataset that is looked at.
 
@@ -68,9 +68,11 @@ def index_reuse(run: Path, plan: Plan, stage: Stage, datasets: Sequence[Dataset]
         stage: what made it.
         datasets: where to look; the first that holds a record is taken.
     """
+    fitting = [dataset for dataset in datasets if _fits(dataset, stage.spec)]
+    if fitting and _about(plan, fitting).items() <= index_about(run).items():
+        return  # workers may be reading it
     (run / SOURCES_NAME).unlink(missing_ok=True)
     (run / INDEX_NAME).unlink(missing_ok=True)
-    fitting = [dataset for dataset in datasets if _fits(dataset, stage.spec)]
     if not fitting:
         return
     wanted = _planned_ids(run)
@@ -80,12 +82,19 @@ def index_reuse(run: Path, plan: Plan, stage: Stage, datasets: Sequence[Dataset]
     found.drop_damaged(fitting)
     if found.num_records:
         _write(run, plan, found)
-        _write_sources(run, fitting, stage.spec, found)
+        entries = _entries(fitting, stage.spec, found)
+        write_json(run / SOURCES_NAME, {**_about(plan, fitting), "sources": entries})
 
 
 def sources_of(run: Path) -> list[tuple[str, int]]:
     """Folders that a run takes rows over from, and how many it found there."""
-    return [(entry["folder"], entry["num_rows"]) for entry in sources(run)]
+    return [(one["folder"], one["num_rows"]) for one in sources(run) if one["num_rows"]]
+
+
+def _about(plan: Plan, datasets: Sequence[Dataset]) -> dict[str, JSON]:
+    """What an index is of."""
+    looked_at: list[JSON] = [dataset.dataset_id for dataset in datasets]
+    return {"plan_id": plan.plan_id, "num_shards": len(plan.shards), "datasets": looked_at}
 
 
 def _fits(dataset: Dataset, spec: StageSpec) -> bool:
@@ -230,8 +239,9 @@ def _write(run: Path, plan: Plan, found: _Found) -> None:
     sync_file(path)
 
 
-def _write_sources(run: Path, datasets: Sequence[Dataset], spec: StageSpec, found: _Found) -> None:
-    entries: list[JSON] = [
+def _entries(datasets: Sequence[Dataset], spec: StageSpec, found: _Found) -> list[JSON]:
+    """What a worker has to know of each dataset."""
+    return [
         {
             "folder": str(dataset.folder.resolve()),
             "dataset_id": dataset.dataset_id,
@@ -240,4 +250,3 @@ def _write_sources(run: Path, datasets: Sequence[Dataset], spec: StageSpec, foun
         }
         for number, dataset in enumerate(datasets)
     ]
-    write_json(run / SOURCES_NAME, entries)

@@ -36,7 +36,13 @@ from mosdata.builders.receipts import Receipt
 from mosdata.builders.reuse import index_reuse
 from mosdata.builders.shard import FULL_DISK, full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
-from mosdata.builders.summary import COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT, summarised
+from mosdata.builders.summary import (
+    COMMAND_NAME,
+    SUMMARY_NAME,
+    SUMMARY_TEXT,
+    keep_command,
+    summarised,
+)
 from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
 from mosdata.errors import DamagedDataset, NotEnoughSpace, OutputConflict
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
@@ -177,6 +183,53 @@ def run_ratings(
             with run_lock(run_folder(out)):
                 commit_ratings(run, out, plan, receipts, name=name)
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
+
+
+def plan_stage(
+    stage: Stage,
+    out: Path,
+    *,
+    records_per_shard: int = RECORDS_PER_SHARD,
+    draft: Draft | None = None,
+    orders: Orders = Orders(),  # noqa: B008 - frozen, so sharing it is safe
+) -> Plan | None:
+    """Write the plan of a run and make nothing, so that others can make parts of it.
+
+    Returns:
+        The plan; None where the dataset is there already.
+
+    Raises:
+        OutputConflict, NotEnoughSpace: as :func:`run_stage`.
+    """
+    plan_id = _lazily_named(stage, draft)
+    if _complete(stage, out, plan_id) is not None:
+        return None
+    run = run_folder(out)
+    check_run_folder(run)
+    with full_disk_explained(run), run_lock(run):
+        plan = open_plan(run, stage, records_per_shard, plan_id, draft)
+        check_space(out.parent, stage.estimate().num_bytes)
+        keep_command(run, orders.command)
+        index_reuse(run, plan, stage, orders.reuse)
+        return plan
+
+
+def plan_ratings(
+    stage: Stage,
+    out: Path,
+    *,
+    name: str,
+    orders: Orders = Orders(),  # noqa: B008 - frozen, so sharing it is safe
+) -> Plan | None:
+    """Write the plan of ratings and compute nothing; see :func:`plan_stage`."""
+    plan_id = _lazily_named(stage)
+    if _rated(stage, out, name, plan_id) is not None:
+        return None
+    run = run_folder(out) / f"ratings-{name}"
+    with full_disk_explained(run), run_lock(run):
+        plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
+        keep_command(run, orders.command)
+        return plan
 
 
 def outcome_of(

@@ -31,10 +31,14 @@ NEEDS_POOL: Final = "overlap"
 
 def reusing(bench: Bench, run: Path, shard: Shard, spec: StageSpec) -> Bench:
     """A bench that takes over what it can and leaves the rest to the one given."""
-    if not (run / SOURCES_NAME).is_file():
+    found = sources(run)
+    if not found:
         return bench
-    rows = _index_of(run, shard.index)
-    return TakesOver(bench, spec, sources(run), rows) if rows else bench
+    try:
+        rows = _index_of(run, shard.index)
+    except OSError:  # another command has just asked for no reuse
+        return bench
+    return TakesOver(bench, spec, found, rows) if rows else bench
 
 
 class TakesOver:
@@ -161,10 +165,17 @@ def _clips(folder: str, dataset_id: str) -> SourceClips:
     return clips
 
 
+def index_about(run: Path) -> dict[str, Any]:
+    """What the index of a run says of itself; empty where there is none."""
+    try:
+        return dict(json.loads((run / SOURCES_NAME).read_text("utf-8")))
+    except FileNotFoundError:
+        return {}
+
+
 def sources(run: Path) -> list[dict[str, Any]]:
     """The datasets that a run takes rows over from; none where nothing was looked up."""
-    path = run / SOURCES_NAME
-    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    return list(index_about(run).get("sources", []))
 
 
 def _index_of(run: Path, index: int) -> dict[str, dict[str, Any]]:

@@ -24,9 +24,12 @@ from mosdata.cli.publish import publish
 from mosdata.cli.ratings import adapt as ratings_adapt
 from mosdata.cli.ratings import debias as ratings_debias
 from mosdata.cli.ratings import inspect as ratings_inspect
+from mosdata.cli.repair import repair
+from mosdata.cli.run_shards import run_shards
 from mosdata.cli.score import score
 from mosdata.cli.splits import check as splits_check
 from mosdata.cli.splits import make as splits_make
+from mosdata.cli.status import status
 from mosdata.cli.train import train
 from mosdata.cli.verify import verify
 from mosdata.errors import MosdataError
@@ -70,12 +73,17 @@ for command, panel in (
     (label, DATA),
     (publish, DATA),
     (verify, DATA),
+    (status, DATA),
+    (repair, DATA),
+    (run_shards, DATA),
     (train, JUDGES),
     (evaluate, JUDGES),
     (score, JUDGES),
     (doctor, HOUSE),
 ):
-    app.command(name=command.__name__.rstrip("_"), rich_help_panel=panel)(_stoppable(command))
+    app.command(name=command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=panel)(
+        _stoppable(command)
+    )
 
 ratings = typer.Typer(no_args_is_help=True)
 ratings.command(name="inspect")(_stoppable(ratings_inspect))

@@ -14,11 +14,16 @@ from mosdata.cli.options import (
     AsJson,
     DryRun,
     Executor,
+    MaxQuarantine,
+    NoReuse,
     Out,
+    PlanOnly,
     RecordDeadline,
+    Reuse,
     Seed,
     Workers,
     execution_of,
+    orders_of,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +52,10 @@ def build(
     workers: Workers = None,
     address: Address = None,
     record_deadline: RecordDeadline = RECORD_DEADLINE_S,
+    max_quarantine: MaxQuarantine = "100%",
+    reuse: Reuse = None,
+    no_reuse: NoReuse = False,
+    plan_only: PlanOnly = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,10 +64,11 @@ def build(
     Run it again to go on after an interruption; what is done is not done twice.
     """
     from mosdata.builders.plan import draft_plan, plan_id_of
-    from mosdata.builders.run import RECORDS_PER_SHARD, run_stage
+    from mosdata.builders.run import RECORDS_PER_SHARD, plan_stage, run_stage
     from mosdata.builders.speech import SpeechConfig, SpeechStage
     from mosdata.builders.transcripts import read_transcripts
     from mosdata.cli import console
+    from mosdata.cli.run_shards import tell_plan
     from mosdata.manifests.splits import SplitRule
 
     execution = execution_of(
@@ -87,7 +97,16 @@ def build(
         console.progress("build") as show,
     ):
         folder = out or WORKSPACE / f"build-{draft.plan.plan_id[:8]}"
-        outcome = run_stage(stage, folder, execution=execution, draft=draft, on_progress=show)
+        orders = orders_of(
+            max_quarantine=max_quarantine, stage="build", out=folder, reuse=reuse, no_reuse=no_reuse
+        )
+        if plan_only:
+            plan = plan_stage(stage, folder, draft=draft, orders=orders)
+            tell_plan(plan, folder, folder=folder, as_json=as_json)
+            return
+        outcome = run_stage(
+            stage, folder, execution=execution, draft=draft, orders=orders, on_progress=show
+        )
     if not outcome.was_complete:
         _show_systems(outcome.dataset)
     console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")

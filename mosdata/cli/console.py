@@ -153,6 +153,7 @@ def summary(outcome: Outcome, *, made: str, next_step: str) -> None:
         pace = f" in {duration(outcome.elapsed_s)}" if outcome.elapsed_s else ""
         again = f" ({outcome.num_resumed} shards were done before)" if outcome.num_resumed else ""
         say(f"Made {outcome.num_rows:,} {made}{pace}{again}: {outcome.folder}")
+        _taken_over(outcome)
     if outcome.num_rejected:
         say(
             f"Rejected {outcome.num_rejected:,} of {outcome.num_records:,}; "
@@ -161,6 +162,21 @@ def summary(outcome: Outcome, *, made: str, next_step: str) -> None:
         for reason, count in outcome.reasons.items():
             say(f"  {count:>6,}  {reason}")
     say(f"Next: {next_step}")
+
+
+def _taken_over(outcome: Outcome) -> None:
+    from mosdata.builders.reuse import sources_of
+    from mosdata.builders.stage import run_folder
+
+    if outcome.num_taken_over:
+        folders = [shown(folder) for folder, _ in sources_of(run_folder(outcome.folder))]
+        say(f"{outcome.num_taken_over:,} of them taken over from {', '.join(folders)}.")
+
+
+def shown(folder: str) -> str:
+    """A folder as one would type it here."""
+    path = Path(folder)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

@@ -14,11 +14,16 @@ from mosdata.cli.options import (
     AsJson,
     DryRun,
     Executor,
+    MaxQuarantine,
+    NoReuse,
     Out,
+    PlanOnly,
     RecordDeadline,
+    Reuse,
     Seed,
     Workers,
     execution_of,
+    orders_of,
 )
 
 RECORDS_PER_SHARD = 256
@@ -54,6 +59,10 @@ def corrupt(
     workers: Workers = None,
     address: Address = None,
     record_deadline: RecordDeadline = RECORD_DEADLINE_S,
+    max_quarantine: MaxQuarantine = "100%",
+    reuse: Reuse = None,
+    no_reuse: NoReuse = False,
+    plan_only: PlanOnly = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,9 +75,10 @@ def corrupt(
     from mosdata.augment.levels import parse_levels
     from mosdata.builders.corrupt import CorruptConfig, CorruptStage
     from mosdata.builders.plan import draft_plan, plan_id_of
-    from mosdata.builders.run import run_stage
+    from mosdata.builders.run import plan_stage, run_stage
     from mosdata.cli import console
     from mosdata.cli.found import dataset_or_newest
+    from mosdata.cli.run_shards import tell_plan
     from mosdata.errors import InvalidValue
 
     if level is None:
@@ -114,6 +124,19 @@ def corrupt(
         console.progress("corrupt") as show,
     ):
         folder = out or WORKSPACE / f"corrupt-{draft.plan.plan_id[:8]}"
+        orders = orders_of(
+            max_quarantine=max_quarantine,
+            stage="corrupt",
+            out=folder,
+            reuse=reuse,
+            no_reuse=no_reuse,
+        )
+        if plan_only:
+            plan = plan_stage(
+                stage, folder, records_per_shard=RECORDS_PER_SHARD, draft=draft, orders=orders
+            )
+            tell_plan(plan, folder, folder=folder, as_json=as_json)
+            return
         outcome = run_stage(
             stage,
             folder,
@@ -122,6 +145,7 @@ def corrupt(
             parent=source,
             keeps_parent=stage.keeps_sources,
             draft=draft,
+            orders=orders,
             on_progress=show,
         )
     console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")

@@ -14,9 +14,11 @@ from mosdata.cli.options import (
     AsJson,
     DryRun,
     Executor,
+    MaxQuarantine,
     Out,
     Workers,
     execution_of,
+    orders_of,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def import_(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    max_quarantine: MaxQuarantine = "100%",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -128,6 +131,7 @@ def import_(
             execution=execution,
             ratings=stage.ratings,
             draft=draft,
+            orders=orders_of(max_quarantine=max_quarantine),
             on_progress=show,
         )
     findings = _findings_in(folder)

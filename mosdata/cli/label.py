@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosdata.cli.options import Address, AsJson, Executor, Workers, execution_of
+from mosdata.cli.options import (
+    Address,
+    AsJson,
+    Executor,
+    MaxQuarantine,
+    PlanOnly,
+    Workers,
+    execution_of,
+    orders_of,
+)
 
 if TYPE_CHECKING:
     from mosdata.builders.executors import Execution
     from mosdata.builders.label import LabelConfig
+    from mosdata.builders.orders import Orders
     from mosdata.manifests.store import Dataset
 
 
@@ -49,6 +59,8 @@ def label(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    max_quarantine: MaxQuarantine = "100%",
+    plan_only: PlanOnly = False,
     as_json: AsJson = False,
 ) -> None:
     """Add scores to a dataset: computed by metrics, or given by people.
@@ -73,20 +85,41 @@ def label(
         _add_people(target, ratings, how, as_json=as_json)
         return
     config = LabelConfig(metrics=tuple(m.strip() for m in metrics.split(",") if m.strip()))
-    _compute(target, config, execution, as_json=as_json)
+    orders = orders_of(max_quarantine=max_quarantine)
+    _compute(target, config, execution, orders, plan_only=plan_only, as_json=as_json)
 
 
-def _compute(target: Dataset, config: LabelConfig, execution: Execution, *, as_json: bool) -> None:
+def _compute(
+    target: Dataset,
+    config: LabelConfig,
+    execution: Execution,
+    orders: Orders,
+    *,
+    plan_only: bool,
+    as_json: bool,
+) -> None:
     from mosdata.builders.label import LabelStage
-    from mosdata.builders.run import run_ratings
+    from mosdata.builders.run import plan_ratings, run_ratings
+    from mosdata.builders.stage import run_folder
     from mosdata.cli import console
+    from mosdata.cli.run_shards import tell_plan
 
     stage = LabelStage(target, config)
     for name, count in stage.without_reference().items():
         console.note(f"{name} is not computed for {count:,} clips that have no clean source here.")
+    if plan_only:
+        plan = plan_ratings(stage, target.folder, name=stage.name, orders=orders)
+        run = run_folder(target.folder) / f"ratings-{stage.name}"
+        tell_plan(plan, run, folder=target.folder, as_json=as_json)
+        return
     with console.progress("label") as show:
         outcome = run_ratings(
-            stage, target.folder, name=stage.name, execution=execution, on_progress=show
+            stage,
+            target.folder,
+            name=stage.name,
+            execution=execution,
+            orders=orders,
+            on_progress=show,
         )
     wanted = next(iter(stage.metrics.values())).info
     target_name = f"{wanted.kind}.{next(iter(wanted.dimensions))}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -9,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from mosdata.builders.executors import Execution, ExecutorName
+    from mosdata.builders.orders import Orders
 
 WORKSPACE = Path("out")
 """Where results go, and where the newest one is looked for, unless a folder is named."""
@@ -41,8 +44,68 @@ RecordDeadline = Annotated[
         "limit."
     ),
 ]
+MaxQuarantine = Annotated[
+    str,
+    typer.Option(
+        help="Stop when more than this is rejected: a share of the planned records (1%) or a "
+        "count (20)."
+    ),
+]
+Reuse = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Finished dataset whose rows are taken over where they are the same, besides those "
+        "beside --out. May be repeated."
+    ),
+]
+NoReuse = Annotated[
+    bool, typer.Option("--no-reuse", help="Make every record, even if a dataset has it already.")
+]
+PlanOnly = Annotated[
+    bool,
+    typer.Option("--plan-only", help="Write the plan, for 'mosdata run-shards'; make nothing."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; make nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON (docs/cli.md).")]
+
+
+def orders_of(
+    *,
+    max_quarantine: str,
+    stage: str = "",
+    out: Path | None = None,
+    reuse: Sequence[Path] | None = None,
+    no_reuse: bool = False,
+) -> Orders:
+    """What is asked of a run beside what it makes.
+
+    Args:
+        max_quarantine: how much may be rejected.
+        stage: what makes the dataset, where rows may be taken over.
+        out: its folder; datasets beside it are looked at.
+        reuse: further datasets to look at.
+        no_reuse: look at none.
+
+    Raises:
+        InvalidValue: neither a share nor a count.
+        UsageError: both ``--reuse`` and ``--no-reuse``.
+        NothingFound: a dataset to take rows over from is none.
+    """
+    from mosdata.builders.budget import Budget
+    from mosdata.builders.orders import Orders
+    from mosdata.builders.reuse import earlier_datasets
+    from mosdata.errors import UsageError
+    from mosdata.manifests.store import open_dataset
+
+    if reuse and no_reuse:
+        raise UsageError("Give either --reuse or --no-reuse, and not both at once.")
+    named = [open_dataset(folder) for folder in reuse or ()]
+    beside = [] if no_reuse or out is None else earlier_datasets(out, stage)
+    return Orders(
+        command=("mosdata", *sys.argv[1:]),
+        budget=Budget.parse(max_quarantine),
+        reuse=tuple({one.folder.resolve(): one for one in (*named, *beside)}.values()),
+    )
 
 
 def execution_of(
