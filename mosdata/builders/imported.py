@@ -20,6 +20,7 @@ from mosdata.builders.findings import findings_json, named
 from mosdata.builders.import_splits import (
     CORPUS,
     SPLIT_KEYS,
+    filled,
     key_to_split_by,
     split_findings,
     splits_of,
@@ -120,7 +121,8 @@ class ImportStage:
         clips, self._findings = rated_clips(corpus)
         clips = self._chosen(clips)
         self.by = key_to_split_by(clips, config.by)
-        splits = splits_of(clips, by=self.by, rule=config.split)
+        self.split = filled(config.split, clips, by=self.by)
+        splits = splits_of(clips, by=self.by, rule=self.split)
         self._findings += split_findings(clips, self.by)
         paths = self._matched(clips)
         rows = [
@@ -216,7 +218,7 @@ class ImportStage:
     @property
     def spec(self) -> StageSpec:
         """Identity: the terms, the split, the ratings; where the audio lies is an input."""
-        shares, salt = self.config.split.shares, self.config.split.salt
+        shares, salt = self.split.shares, self.split.salt
         config: dict[str, JSON] = {
             "audio": self._folder is not None,
             "license": self.config.license,
@@ -307,6 +309,7 @@ class ImportStage:
             *self._findings,
             *named("no_system", unnamed, what),
             *self._empty_splits(),
+            *self._salted(),
             *self._mixed_rates(),
         ]
 
@@ -314,8 +317,16 @@ class ImportStage:
         counts = self.split_counts()
         shares = zip(SPLITS, self.config.split.shares, strict=True)
         empty = [name for name, share in shares if share and not counts[name]]
-        what = f"splits have no clip, for there are few groups by {self.by}; try another --salt."
+        what = f"splits have no clip: there are too few groups by {self.by}; try another --by."
         return [] if self.by == CORPUS else named("empty_split", empty, what)
+
+    def _salted(self) -> list[Finding]:
+        """A salt of our choice is said, so that a corpus that has grown can be split the same."""
+        salt = self.split.salt
+        if salt == self.config.split.salt:
+            return []
+        what = "salt was drawn so that no split is empty; give it again to keep the split."
+        return named("salt_chosen", [f"--salt {salt}"], what)
 
     def _mixed_rates(self) -> list[Finding]:
         if len(self.rates) < 2:

@@ -212,7 +212,10 @@ def _overall(of_clip: Mapping[str, Any]) -> _Overall | None:
     if len(values) > 1:
         return None
     return _Overall(
-        mos=values[0], mos_std=of_clip["std_list"][0], mos_votes=votes[0], mos_scale=scale
+        mos=values[0],
+        mos_std=of_clip["std_list"][0],
+        mos_votes=votes[0] or None,
+        mos_scale=scale,
     )
 
 

@@ -251,8 +251,8 @@ def _coded_rows(names: pa.Array, scores: Scored) -> pa.Table:
             holes = coded.codes < 0
             codes = pa.array(coded.codes, mask=holes) if holes.any() else coded.codes
             columns[name] = pa.DictionaryArray.from_arrays(codes, coded.names)
-    if scores.votes is not None:
-        columns["votes"] = _nullable(scores.votes).cast(pa.int32())
+    if scores.is_mean:
+        columns["votes"] = _votes(scores)
     if scores.std is not None:
         columns["std"] = _nullable(scores.std)
     return pa.table(columns)
@@ -269,8 +269,8 @@ def _rating_rows(names: pa.Array, scores: Scored) -> pa.Table:
         "scale": pa.repeat(scores.scale, num),
         "value": pa.array(scores.values),
     }
-    if scores.votes is not None:
-        columns["votes"] = _nullable(scores.votes)
+    if scores.is_mean:
+        columns["votes"] = _votes(scores)
     if scores.std is not None:
         columns["std"] = _nullable(scores.std)
     if scores.raters is not None:
@@ -278,6 +278,12 @@ def _rating_rows(names: pa.Array, scores: Scored) -> pa.Table:
     if scores.tests is not None:
         columns["test"] = scores.tests.decode()
     return _shaped(pa.table(columns), RATINGS_SCHEMA)
+
+
+def _votes(scores: Scored) -> pa.Array:
+    """How many scores are behind each mean; 0 where nobody says, for null is a single score."""
+    votes = np.zeros(len(scores.values)) if scores.votes is None else scores.votes
+    return pa.array(np.nan_to_num(votes, nan=0.0).astype(np.int32))
 
 
 def _nullable(values: NDArray[np.float64]) -> pa.Array:

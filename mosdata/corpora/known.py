@@ -277,6 +277,8 @@ def p835(sample: Sample) -> TableSpec | None:
         fields={
             "system": (sample.column("condition"),),
             "speaker": (sample.column("talker"),),
+            # Each talker speaks one sentence, which every condition processes.
+            "sentence": (sample.column("talker"),),
         },
         scale="p835_1_5",
     )

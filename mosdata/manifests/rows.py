@@ -113,7 +113,8 @@ class Rating:
     is never stored as a human one. ``dimension`` says what was judged (``"mos"``, ``"sig"``),
     ``scale`` on which scale (``"acr_1_5"``), ``rater`` and ``test`` who and where (people only),
     ``revision`` which version of a metric. Where a corpus publishes means only, ``value`` is the
-    mean of ``votes`` scores and ``std`` their standard deviation; both are None for one score.
+    mean of ``votes`` scores (0 where nobody says of how many) and ``std`` their standard
+    deviation; both are None for one score.
     """
 
     clip_id: str

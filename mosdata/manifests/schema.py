@@ -91,7 +91,10 @@ RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "dimension": (pa.string(), "what was judged: mos, sig, bak, ovrl, p808, ..."),
     "scale": (pa.string(), "scale of `value`, such as acr_1_5"),
     "value": (pa.float64(), "the score, raw; a mean where `votes` is given"),
-    "votes": (pa.int32(), "number of scores whose mean `value` is; null for a single score"),
+    "votes": (
+        pa.int32(),
+        "number of scores whose mean `value` is, 0 where nobody says; null for a single score",
+    ),
     "std": (pa.float64(), "their standard deviation (n - 1), where it was published"),
     "rater": (pa.string(), "who gave it; null for metrics"),
     "test": (pa.string(), "listening test; null for metrics"),

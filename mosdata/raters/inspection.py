@@ -185,6 +185,7 @@ class Inspection:
             "tests": len(panel.test_names) or None,
             "unnamed_ratings": panel.num_unnamed,
             "published_means": int(panel.published.clip_M.size),
+            "unknown_votes": panel.published.num_unknown,
             "left_out_rows": panel.num_left_out,
             "clips_without_system": panel.num_clips_without_system,
             "votes_per_clip": self.design.votes_per_clip.to_json(),

@@ -38,7 +38,8 @@ class Published:
     Args:
         clip_M: code of the clip.
         mean_M: mean of its scores, raw.
-        votes_M: how many there were.
+        votes_M: how many there were; 1 where nobody says.
+        num_unknown: means that do not say how many scores are behind them.
         std_M: their standard deviation (n - 1); NaN where it was not published.
     """
 
@@ -46,6 +47,7 @@ class Published:
     mean_M: Floats
     votes_M: Ints
     std_M: Floats
+    num_unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Panel:
 
         Raises:
             InvalidRatings: more than one scale, a value that is not on it, a clip without a name,
-                or a mean of fewer than one vote.
+                or a mean of fewer than no votes.
             NothingFound: no rating of this kind and dimension.
         """
         chosen = _of_kind(table, kind=kind, dimension=dimension)
@@ -333,15 +335,19 @@ def _published(table: pa.Table, *, clip_N: Ints, value_N: Floats, is_mean_N: Boo
         return Published(clip_M=_NO_CODES, mean_M=_NO_VALUES, votes_M=_NO_CODES, std_M=_NO_VALUES)
     means = table.filter(pa.array(is_mean_N))
     votes_M = numpy_of(means["votes"]).astype(np.intp)
-    if (votes_M < 1).any():
-        clip = means["clip_id"][int(np.argmax(votes_M < 1))].as_py()
+    if (votes_M < 0).any():
+        clip = means["clip_id"][int(np.argmax(votes_M < 0))].as_py()
         raise InvalidRatings(
-            f"{np.count_nonzero(votes_M < 1)} means are of fewer than one vote, such as that of "
-            f"clip {clip!r}. Give the number of scores behind the mean, or leave votes empty."
+            f"{np.count_nonzero(votes_M < 0)} means are of fewer than no votes, such as that of "
+            f"clip {clip!r}. Give the number of scores behind the mean, or 0 where nobody says."
         )
     std = column_of(means, "std")
     nothing = np.full(votes_M.size, np.nan)
     std_M = nothing if std is None else numpy_of(std.cast(pa.float64())).astype(np.float64)
     return Published(
-        clip_M=clip_N[is_mean_N], mean_M=value_N[is_mean_N], votes_M=votes_M, std_M=std_M
+        clip_M=clip_N[is_mean_N],
+        mean_M=value_N[is_mean_N],
+        votes_M=np.maximum(votes_M, 1),
+        std_M=std_M,
+        num_unknown=int(np.count_nonzero(votes_M == 0)),
     )

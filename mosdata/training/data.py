@@ -247,8 +247,8 @@ def _scores(ratings: pa.Table, target: Target) -> dict[str, float]:
     """One score per clip."""
     if target.kind != HUMAN:
         return dict(zip(ratings["clip_id"].to_pylist(), ratings["value"].to_pylist(), strict=True))
-    # A published mean counts as often as there are votes behind it.
-    votes = pc.cast(pc.fill_null(ratings["votes"], 1), pa.float64())
+    # A published mean counts as often as there are votes behind it; once where nobody says.
+    votes = pc.max_element_wise(pc.fill_null(ratings["votes"], 1), 1).cast(pa.float64())
     sums = ratings.append_column("sum", pc.multiply(ratings["value"], votes))
     # One thread: the order of a sum decides its last digit.
     grouped = sums.append_column("count", votes).group_by("clip_id", use_threads=False)

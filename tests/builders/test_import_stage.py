@@ -338,7 +338,32 @@ def test_a_split_keeps_its_key_together(folder, by):
         "source": ["a", "a", "c", "c", "e", "e"],
     }[by]
     found = {record.payload["name"]: record.split for record in stage.records()}
-    assert {name: rule.split_of(key) for name, key in zip(NAMES, keys, strict=True)} == found
+    drawn = stage.split
+    assert {name: drawn.split_of(key) for name, key in zip(NAMES, keys, strict=True)} == found
+    assert rule.shares == drawn.shares
+
+
+def test_few_groups_leave_no_split_empty(folder):
+    """Another salt is drawn, said and stored; given again, it draws the same."""
+    corpus = corpus_of(NAMES, SCORES, sentence=["1", "2", "3", "4", "5", "6"])
+    empty = next(
+        rule
+        for rule in (SplitRule(shares=(8, 1, 1), salt=f"try {n}") for n in range(99))
+        if len({rule.split_of(str(n)) for n in range(1, 7)}) < 3
+    )
+
+    stage = ImportStage(corpus, ImportConfig(by="sentence", split=empty), audio=folder)
+    again = ImportStage(corpus, ImportConfig(by="sentence", split=stage.split), audio=folder)
+
+    assert {"train", "validation", "test"} == {record.split for record in stage.records()}
+    assert [f"--salt {stage.split.salt}"] == [
+        example
+        for finding in stage.findings()
+        if finding.code == "salt_chosen"
+        for example in finding.examples
+    ]
+    assert stage.split == again.split
+    assert [record.id for record in stage.records()] == [record.id for record in again.records()]
 
 
 def test_splitting_by_what_is_not_known_is_refused(folder):

@@ -97,7 +97,7 @@ EXAMPLES = {
         file="answer.csv",
         text="VoiceMOS2023Track2-T09-SM1-CDF1-30002,3.0\nVoiceMOS2023Track2-B01-SM1-IDF1-30002,2\n",
         clip={"system": "T09", "mos": 3.0, "mos_scale": "acr_1_5"},
-        rating={"value": 3.0, "rater": None, "votes": None},
+        rating={"value": 3.0, "rater": None, "votes": 0},
     ),
     "vmc23 track 1": Example(
         layout="vmc23",
@@ -221,7 +221,7 @@ EXAMPLES = {
         file="withReverberationTrainDevMOS.csv",
         text="deg_wav,mos\n./withReverberationTrainDevMOS/0000.wav,1.12\n./w/0001.wav,1.14\n",
         clip={"name": "withReverberationTrainDevMOS/0000", "system": None, "mos": 1.12},
-        rating={"value": 1.12, "votes": None},
+        rating={"value": 1.12, "votes": 0},
     ),
     "pstn": Example(
         layout="pstn",

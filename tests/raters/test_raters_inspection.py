@@ -23,7 +23,7 @@ WORKED = {"a": [3, 4, 4, 5], "b": [2, 2, 3], "c": [5, 5, 4, 4, 3]}
 
 KEYS = [
     "kind", "dimension", "scale", "ratings", "clips", "raters", "systems", "tests",
-    "unnamed_ratings", "published_means", "left_out_rows", "clips_without_system",
+    "unnamed_ratings", "published_means", "unknown_votes", "left_out_rows", "clips_without_system",
     "votes_per_clip", "repeated_pairs", "mismatches", "histogram", "rmse_human", "reliability",
     "split_half", "ceilings", "design", "rater_offsets", "system_truth", "findings", "reasons",
 ]  # fmt: skip

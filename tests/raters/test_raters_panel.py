@@ -86,9 +86,17 @@ def test_values_off_their_scale_are_refused(value):
 
 
 def test_a_mean_of_no_votes_is_refused():
-    """Nobody said it."""
-    with pytest.raises(InvalidRatings, match="fewer than one vote"):
-        Panel.from_ratings(table_of(rating("a", 3.0, votes=0)))
+    """Fewer than nobody cannot have said it."""
+    with pytest.raises(InvalidRatings, match="fewer than no votes"):
+        Panel.from_ratings(table_of(rating("a", 3.0, votes=-1)))
+
+
+def test_a_mean_of_nobody_knows_how_many_is_kept_apart_and_counted():
+    """It is no single score, and it counts as one vote."""
+    panel = Panel.from_ratings(table_of(rating("a", 3.0, votes=0), rating("b", 4.0, votes=5)))
+
+    assert (0, 1) == (panel.num_ratings, panel.published.num_unknown)
+    assert [1, 5] == panel.clips.votes_C.tolist()
 
 
 def test_nothing_of_the_kind_is_an_error():
