@@ -358,7 +358,7 @@ def test_few_groups_leave_no_split_empty(folder):
     assert {"train", "validation", "test"} == {record.split for record in stage.records()}
     assert [f"--salt {stage.split.salt}"] == [
         example
-        for finding in stage.findings()
+        for finding in stage.findings
         if finding.code == "salt_chosen"
         for example in finding.examples
     ]
