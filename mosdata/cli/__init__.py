@@ -64,6 +64,11 @@ def _stoppable(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _name_of(command: Callable[..., None]) -> str:
+    """``import_`` is the command import, ``run_shards`` is run-shards."""
+    return command.__name__.rstrip("_").replace("_", "-")
+
+
 DATA, TRUTH, JUDGES, HOUSE = "Data", "Truth", "Judges", "House"
 
 for command, panel in (
@@ -76,14 +81,8 @@ for command, panel in (
     (status, DATA),
     (repair, DATA),
     (run_shards, DATA),
-    (train, JUDGES),
-    (evaluate, JUDGES),
-    (score, JUDGES),
-    (doctor, HOUSE),
 ):
-    app.command(name=command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=panel)(
-        _stoppable(command)
-    )
+    app.command(name=_name_of(command), rich_help_panel=panel)(_stoppable(command))
 
 ratings = typer.Typer(no_args_is_help=True)
 ratings.command(name="inspect")(_stoppable(ratings_inspect))
@@ -105,6 +104,9 @@ app.add_typer(
     rich_help_panel=TRUTH,
     help="Split by what clips share, and find what a split lets through.",
 )
+
+for command, panel in ((train, JUDGES), (evaluate, JUDGES), (score, JUDGES), (doctor, HOUSE)):
+    app.command(name=_name_of(command), rich_help_panel=panel)(_stoppable(command))
 
 
 def _show_version(*, wanted: bool) -> None:
