@@ -64,7 +64,7 @@ def main(num_texts: int, num_kills: int) -> str:
 
 def _command(out: str) -> list[str]:
     line = [sys.executable, "-m", "mosdata", "build", "-t", "texts.txt"]
-    line += ["--systems", "espeak-formant"]
+    line += ["--systems", "espeak-formant", "--no-reuse"]
     return [*line, "--executor", "process", "--workers", "2", "--out", out]
 
 

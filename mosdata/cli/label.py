@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 def label(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Dataset folder. Default: the newest under ./out.")
+        Path | None,
+        typer.Argument(
+            parser=place,
+            metavar="[DATASET]",
+            help="Dataset folder. Default: the newest under ./out.",
+        ),
     ] = None,
     metrics: Annotated[
         str,
@@ -76,6 +81,8 @@ def label(
             "Give either --metrics (such as --metrics dnsmos) or --ratings FILE.csv, "
             "and not both at once."
         )
+    if ratings and plan_only:
+        raise UsageError("--plan-only is for --metrics; scores by people are added at once.")
     execution = execution_of(executor=executor, workers=workers, address=address)
     target = dataset_or_newest(
         dataset, stages=None, first="mosdata build --transcripts transcripts.txt"

@@ -19,9 +19,24 @@ WORKSPACE = Path("out")
 RECORD_DEADLINE_S = 300.0
 """As ``Execution`` has it; said again here because ``--help`` imports no builders."""
 
+
+def place(text: str) -> Path:
+    """A folder or an address; ``Path`` alone would take a slash from ``s3://``."""
+    from mosdata.manifests.places import place_of
+
+    return place_of(text)
+
+
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Output folder. Default: a folder of its own under ./out."),
+    typer.Option(
+        "--out",
+        "-o",
+        parser=place,
+        metavar="FOLDER",
+        help="Output folder, or an address such as s3://bucket/folder. Default: a folder of its "
+        "own under ./out.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Run seed; every random choice follows from it.")]
 Executor = Annotated[
@@ -102,7 +117,7 @@ def orders_of(
     named = [open_dataset(folder) for folder in reuse or ()]
     beside = [] if no_reuse or out is None else earlier_datasets(out, stage)
     return Orders(
-        command=("mosdata", *sys.argv[1:]),
+        command=("mosdata", *(word for word in sys.argv[1:] if word != "--plan-only")),
         budget=Budget.parse(max_quarantine),
         reuse=tuple({one.folder.resolve(): one for one in (*named, *beside)}.values()),
     )

@@ -45,7 +45,8 @@ def small_disk(tmp_path):
 def build(cwd, out):
     """The real command, on six texts by three voices."""
     command = [sys.executable, "-m", "mosdata", "build", "-t", "texts.txt", "--systems", "tone"]
-    command += ["--voices", "3", "--executor", "process", "--workers", "1", "--out", str(out)]
+    command += ["--voices", "3", "--executor", "process", "--workers", "1", "--no-reuse"]
+    command += ["--out", str(out)]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120
     )

@@ -23,6 +23,7 @@ def command(tmp_path, sentences, engines_folder, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(engines_folder))
     line = [sys.executable, "-m", "mosdata", "build", "-t", "texts.txt", "--voices", "3"]
     line += ["--split", "1:1:1", "--systems", "users_engines:Slow,tone", "--workers", "2"]
+    line += ["--no-reuse"]  # what is beside must be made again here
     return lambda out: [*line, "--executor", "process", "--out", str(tmp_path / out)]
 
 
