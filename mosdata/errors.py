@@ -13,6 +13,7 @@
     │   ├── NotEnoughSpace      the disk is too small for the result
     │   └── NothingFound        no dataset or checkpoint where one was expected
     ├── DamagedDataset          files on disk do not match their checksums or schema
+    ├── StoreTrouble            an object store refuses us, or says nothing
     ├── BuildFailed             too many records were rejected, or workers cannot start
     └── RecordRejected          one record cannot be made; becomes a quarantine row
 
@@ -97,6 +98,10 @@ class DamagedDataset(MosdataError):
 
 class BuildFailed(MosdataError):
     """The run as a whole cannot go on."""
+
+
+class StoreTrouble(MosdataError):
+    """An object store refuses us, or says nothing; no fault of any record."""
 
 
 class RecordRejected(MosdataError):

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mosdata.builders.licences import Together, strictest_terms, together
+from mosdata.manifests.places import parquet_file
 from mosdata.manifests.store import Dataset, damage_named
 
 COLUMNS: Final = (
@@ -128,7 +128,7 @@ class CardFacts:
         tables = []
         for file in entry["files"]:
             with damage_named(self.dataset.folder / file["path"]):
-                tables.append(pq.read_table(self.dataset.folder / file["path"]))
+                tables.append(parquet_file(self.dataset.folder / file["path"]).read())
         if not tables:
             return []
         table = pa.concat_tables(tables)
@@ -144,8 +144,9 @@ class CardFacts:
         """Records in quarantine by reason, the most frequent first."""
         counts: Counter[str] = Counter()
         for entry in self.dataset.manifest["quarantine"]:
-            with damage_named(self.dataset.folder / entry["path"]):
-                table = pq.read_table(self.dataset.folder / entry["path"], columns=["reason"])
+            path = self.dataset.folder / entry["path"]
+            with damage_named(path), parquet_file(path) as reader:
+                table = reader.read(columns=["reason"])
             counts.update(table["reason"].to_pylist())
         return dict(counts.most_common())
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mosdata import __version__
 from mosdata.builders.card import write_card
@@ -22,6 +21,16 @@ from mosdata.builders.receipts import Receipt, Rejection
 from mosdata.builders.split_files import hand_down_split_sets
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import (
+    copy,
+    each_at_once,
+    is_remote,
+    make_folder,
+    parquet_file,
+    remove_tree,
+    scratch_of,
+    write_parquet,
+)
 from mosdata.manifests.schema import SCHEMA_VERSION, ratings_schema
 from mosdata.manifests.store import (
     FORMAT,
@@ -30,6 +39,7 @@ from mosdata.manifests.store import (
     content_id,
     describe_file,
     open_dataset,
+    seal,
     write_manifest,
 )
 
@@ -81,8 +91,9 @@ def commit_clips(
             along.
         ratings: scores of these clips, put into place with them.
     """
-    stage = run / f"commit-{uuid.uuid4().hex[:12]}"
-    (stage / "data").mkdir(parents=True)
+    # An object store cannot rename: there the files go where they stay, the manifest last of all.
+    stage = out if is_remote(out) else run / f"commit-{uuid.uuid4().hex[:12]}"
+    make_folder(stage / "data")
     files = _link_data(run, stage, plan, receipts)
     rejections = [rejection for receipt in receipts for rejection in receipt.rejections]
     manifest = {
@@ -110,10 +121,14 @@ def commit_clips(
             hand_down_split_sets(parent, stage, keeps_parent=keeps_parent) if parent else []
         ),
     }
-    write_manifest(stage, manifest)
-    provenance = with_sound_findings(provenance, open_dataset(stage))
+    dataset = Dataset(stage, seal(manifest))
+    provenance = with_sound_findings(provenance, dataset)
     write_json(stage / "provenance.json", provenance)
-    write_card(open_dataset(stage), provenance)
+    write_card(dataset, provenance)
+    write_manifest(stage, manifest)
+    if is_remote(out):
+        discard_attempts(run)
+        return
     sync_folder(stage)
     os.rename(stage, out)  # noqa: PTH104 - the atomic step, spelled as what it is
     sync_folder(out.parent)
@@ -150,16 +165,21 @@ def add_ratings(
     an interrupted run left behind is replaced.
     """
     dataset = open_dataset(out)
-    for left in out.glob(".ratings-*"):  # by a run that was killed; its lock is ours now
+    for left in (
+        () if is_remote(out) else out.glob(".ratings-*")
+    ):  # by a run that was killed; its lock is ours now
         shutil.rmtree(left, ignore_errors=True)
-    stage = out / f".ratings-{uuid.uuid4().hex[:12]}"
-    stage.mkdir()
-    for number, source in enumerate(files):
-        _link(source, stage / f"part-{number:05d}-of-{len(files):05d}.parquet")
     place = out / "ratings" / name
-    place.parent.mkdir(exist_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    stage.rename(place)
+    stage = place if is_remote(out) else out / f".ratings-{uuid.uuid4().hex[:12]}"
+    if is_remote(out):
+        remove_tree(place)
+    make_folder(stage)
+    names = (f"part-{number:05d}-of-{len(files):05d}.parquet" for number in range(len(files)))
+    _link_all((source, stage / named) for source, named in zip(files, names, strict=True))
+    if not is_remote(out):
+        place.parent.mkdir(exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        stage.rename(place)
     entry = _ratings_entry(out, name, about, rejections)
     others = [ratings for ratings in dataset.manifest["ratings"] if ratings["name"] != name]
     write_manifest(out, {**dataset.manifest, "ratings": [*others, entry]})
@@ -172,7 +192,7 @@ def _ratings_entry(
     """What the manifest says of a set whose files are in place."""
     place = folder / "ratings" / name
     listed = [
-        asdict(describe_file(folder, path, split="all", rows=pq.read_metadata(path).num_rows))
+        asdict(describe_file(folder, path, split="all", rows=parquet_file(path).metadata.num_rows))
         for path in sorted(place.glob("*.parquet"))
     ]
     return {
@@ -187,9 +207,9 @@ def _ratings_entry(
 def _write_ratings(stage: Path, ratings: RatingSet) -> dict[str, Any]:
     """Scores as one file of the set; returns its entry of the manifest."""
     path = stage / "ratings" / ratings.name / "part-00000-of-00001.parquet"
-    path.parent.mkdir(parents=True)
+    make_folder(path.parent)
     table = ratings.table.cast(ratings_schema())
-    pq.write_table(table, path, compression="zstd", row_group_size=RATINGS_GROUP_ROWS)
+    write_parquet(table, path, compression="zstd", row_group_size=RATINGS_GROUP_ROWS)
     sync_file(path)
     return _ratings_entry(stage, ratings.name, ratings.about)
 
@@ -197,7 +217,10 @@ def _write_ratings(stage: Path, ratings: RatingSet) -> dict[str, Any]:
 def discard_attempts(run: Path) -> None:
     """Remove what only the run needed. All receipts exist, so no late worker can still win."""
     for name in ("attempts", "wip"):
-        shutil.rmtree(run / name, ignore_errors=True)
+        remove_tree(run / name)
+    if is_remote(run):
+        remove_tree(scratch_of(run))
+        return
     for left in run.glob("commit-*"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -211,12 +234,12 @@ def _link_data(run: Path, stage: Path, plan: Plan, receipts: Sequence[Receipt]) 
     ]
     totals = Counter(split for split, _ in made)
     seen: Counter[str] = Counter()
-    files = []
+    files, links = [], []
     for split, receipt in made:
         assert receipt.file is not None
         name = f"{split}-{seen[split]:05d}-of-{totals[split]:05d}.parquet"
         seen[split] += 1
-        _link(run / receipt.file, stage / "data" / name)
+        links.append((run / receipt.file, stage / "data" / name))
         files.append(
             DataFile(
                 path=f"data/{name}",
@@ -226,26 +249,36 @@ def _link_data(run: Path, stage: Path, plan: Plan, receipts: Sequence[Receipt]) 
                 sha256=receipt.sha256,
             )
         )
+    _link_all(links)
     sync_folder(stage / "data")
     return files
 
 
 def _link_ratings(parent: Dataset, stage: Path) -> list[Any]:
     """The parent's sets of ratings, as they are; returns their entries of the manifest."""
-    for entry in parent.manifest["ratings"]:
-        for file in entry["files"]:
-            target = stage / file["path"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link(parent.folder / file["path"], target)
+    paths = [file["path"] for entry in parent.manifest["ratings"] for file in entry["files"]]
+    for path in paths:
+        make_folder((stage / path).parent)
+    _link_all((parent.folder / path, stage / path) for path in paths)
     return list(parent.manifest["ratings"])
+
+
+def _link_all(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Many files under other names; where each is a request, several at a time."""
+    links = list(pairs)
+    if links and is_remote(links[0][1]):
+        each_at_once(copy, links)
+        return
+    for source, target in links:
+        _link(source, target)
 
 
 def _link(source: Path, target: Path) -> None:
     """A hard link where the filesystem has them (the attempt goes soon), else a copy."""
     try:
         os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    except (OSError, TypeError):  # TypeError: the source is on an object store
+        copy(source, target)
         sync_file(target)
 
 
@@ -255,8 +288,8 @@ def write_quarantine(stage: Path, rejections: Iterable[Rejection]) -> list[dict[
     if not rows:
         return []
     path = stage / "quarantine" / "quarantine-00000-of-00001.parquet"
-    path.parent.mkdir()
-    pq.write_table(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA), path, compression="zstd")
+    make_folder(path.parent)
+    write_parquet(pa.Table.from_pylist(rows, QUARANTINE_SCHEMA), path, compression="zstd")
     sync_file(path)
     entry = {"path": path.relative_to(stage).as_posix(), "rows": len(rows)}
     return [{**entry, "bytes": path.stat().st_size, "sha256": sha256_file(path)}]
@@ -266,7 +299,9 @@ def _kinds(place: Path) -> dict[str, list[str]]:
     """Dimensions by kind that a set of rating files holds."""
     found: dict[str, set[str]] = {}
     for path in place.glob("*.parquet"):
-        pairs = pq.read_table(path, columns=["kind", "dimension"]).group_by(["kind", "dimension"])
+        with parquet_file(path) as reader:
+            table = reader.read(columns=["kind", "dimension"])
+        pairs = table.group_by(["kind", "dimension"])
         for row in pairs.aggregate([]).to_pylist():
             found.setdefault(row["kind"], set()).add(row["dimension"])
     return {kind: sorted(dimensions) for kind, dimensions in sorted(found.items())}

@@ -21,6 +21,7 @@ from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.errors import InvalidValue
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id, unit_hash
+from mosdata.manifests.places import place_of
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
 
@@ -206,7 +207,7 @@ class CorruptBench:
 
     def __init__(self, spec: StageSpec) -> None:
         config: dict[str, Any] = dict(spec.config)
-        folder = Path(spec.inputs["source"])
+        folder = place_of(spec.inputs["source"])
         self._seed: int = config["seed"]
         self._sources = SourceClips(folder)
         self._pool = _DatasetPool(folder, config["pool"])

@@ -21,6 +21,7 @@ from mosdata.builders.processes import Underway, refuse_hopeless, run_processes
 from mosdata.builders.shard import run_shard
 from mosdata.builders.strikes import strike
 from mosdata.errors import InvalidValue, MosdataError
+from mosdata.manifests.places import is_remote
 
 ExecutorName = Literal["auto", "serial", "process", "ray"]
 EXECUTORS: Final = ("auto", "serial", "process", "ray")
@@ -112,7 +113,10 @@ def _run_ray(
     deaths = 0
     attempts = deque(todo)
     with cluster.session(address=execution.address, num_cpus=execution.num_workers):
-        cluster.check_shared_folder(folder)
+        if is_remote(folder):  # each node finds it by its address
+            cluster.refuse_strangers(cluster.survey(workers_only=True), folder)
+        else:
+            cluster.check_shared_folder(folder)
         while attempts:
             batch = list(attempts)
             attempts.clear()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from mosdata.audio import resample
@@ -17,6 +16,7 @@ from mosdata.labels.base import Metric
 from mosdata.labels.metrics import build_metric
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, stable_id
+from mosdata.manifests.places import place_of
 from mosdata.manifests.rows import Rating
 from mosdata.manifests.store import Dataset
 
@@ -134,7 +134,7 @@ class LabelBench:
 
     def __init__(self, spec: StageSpec) -> None:
         config: dict[str, Any] = dict(spec.config)
-        folder = Path(spec.inputs["dataset"])
+        folder = place_of(spec.inputs["dataset"])
         self._revisions: dict[str, str] = config["metrics"]
         self._clips = SourceClips(folder)
         self._references = SourceClips(folder)

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final
@@ -23,9 +24,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mosdata.builders.stage import Record, Stage, StageSpec, spec_from_json
-from mosdata.errors import DamagedDataset, UsageError
-from mosdata.manifests.durable import sync_file, write_text
+from mosdata.errors import DamagedDataset, OutputConflict, UsageError
+from mosdata.manifests.durable import create_text, sync_file, write_text
 from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.places import copy, is_remote, scratch_of, stamp_of
 
 PLAN_VERSION: Final = 1
 """Part of every plan's name."""
@@ -75,13 +77,32 @@ class Draft:
     records: Path
 
     def place(self, folder: Path) -> Plan:
-        """Move the plan into a run folder, where it is read from; once."""
+        """Move the plan into a run folder, where it is read from; once.
+
+        Raises:
+            OutputConflict: on an object store, where somebody else was faster with another plan.
+        """
+        if is_remote(folder):
+            return self._upload(folder)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / RECORDS_NAME
         shutil.move(self.records, target)
         sync_file(target)
         save_plan(folder, self.plan)
         return self.plan
+
+    def _upload(self, folder: Path) -> Plan:
+        """The records under a name of their own, then ``plan.json``: the first one counts."""
+        copy(self.records, folder / remote_records_name(self.plan))
+        if create_text(folder / PLAN_NAME, _plan_text(self.plan)):
+            return self.plan
+        first = read_plan(folder)
+        if first is None or first.plan_id != self.plan.plan_id:
+            raise OutputConflict(
+                f"{folder} has just been taken by a run of something else. Nothing of it was "
+                "touched; choose another --out."
+            )
+        return first
 
 
 def plan_id_of(stage: Stage) -> str:
@@ -108,7 +129,8 @@ def draft_plan(
     Raises:
         UsageError: the stage plans nothing.
     """
-    with tempfile.TemporaryDirectory(prefix=".plan-", dir=folder) as place:
+    near = None if folder is None or is_remote(folder) else folder
+    with tempfile.TemporaryDirectory(prefix=".plan-", dir=near) as place:
         records = Path(place) / RECORDS_NAME
         digest = _PlanDigest(stage.spec)
         shards = tuple(_written(records, stage.records(), records_per_shard, digest))
@@ -124,13 +146,18 @@ def write_plan(folder: Path, stage: Stage, *, records_per_shard: int) -> Plan:
     Raises:
         UsageError: the stage plans nothing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not is_remote(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with draft_plan(stage, records_per_shard=records_per_shard, folder=folder) as draft:
         return draft.place(folder)
 
 
 def save_plan(folder: Path, plan: Plan) -> None:
     """Write ``plan.json``; the records are in ``plan.arrow`` already."""
+    write_text(folder / PLAN_NAME, _plan_text(plan))
+
+
+def _plan_text(plan: Plan) -> str:
     values = {
         "plan_version": PLAN_VERSION,
         "layout_version": LAYOUT_VERSION,
@@ -139,7 +166,13 @@ def save_plan(folder: Path, plan: Plan) -> None:
         "shards": [[s.key, s.split, s.group, s.num_records] for s in plan.shards],
     }
     # On one line: with an indent, JSON of a hundred thousand shards takes seconds.
-    write_text(folder / PLAN_NAME, json.dumps(values, sort_keys=True, ensure_ascii=False) + "\n")
+    return json.dumps(values, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def remote_records_name(plan: Plan) -> str:
+    """Name of the records on an object store: of their content, since nothing can be locked."""
+    keys = hashlib.blake2b("".join(shard.key for shard in plan.shards).encode(), digest_size=10)
+    return f"plan-{keys.hexdigest()}.arrow"
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -172,13 +205,34 @@ def read_plan(folder: Path) -> Plan | None:
 
 def read_records(folder: Path, index: int) -> list[Record]:
     """The records of one shard; the others are not read."""
-    with pa.memory_map(str(folder / RECORDS_NAME)) as source:
+    with pa.memory_map(str(_records_here(folder))) as source:
         batch = pa.ipc.open_file(source).get_batch(index)
         columns = [column.to_pylist() for column in batch.columns]
     return [
         Record(id=record_id, split=split, group=group, payload=json.loads(payload))
         for record_id, split, group, payload in zip(*columns, strict=True)
     ]
+
+
+def _records_here(folder: Path) -> Path:
+    """The file of a plan's records on this machine; from an object store it is fetched once."""
+    if not is_remote(folder):
+        return folder / RECORDS_NAME
+    name = _records_name(folder, stamp_of(folder / PLAN_NAME))
+    here = scratch_of(folder) / name
+    if not here.is_file():
+        with tempfile.TemporaryDirectory(dir=here.parent) as beside:
+            copy(folder / name, Path(beside) / name)
+            (Path(beside) / name).replace(here)  # several workers may fetch it; each whole
+    return here
+
+
+@lru_cache(maxsize=1)
+def _records_name(folder: Path, stamp: tuple[object, ...]) -> str:
+    del stamp
+    plan = read_plan(folder)
+    assert plan is not None, "the stamp says that it exists"
+    return remote_records_name(plan)
 
 
 @dataclass(frozen=True, slots=True)

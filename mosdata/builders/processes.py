@@ -23,7 +23,7 @@ from typing import IO, Final
 
 from mosdata import errors
 from mosdata.builders.plan import Plan
-from mosdata.builders.strikes import DEADLINE, Mark, read_marker, strike
+from mosdata.builders.strikes import DEADLINE, Mark, logs_folder, read_marker, strike
 from mosdata.cluster.travel import KEPT_MEMORY
 from mosdata.errors import BuildFailed, MosdataError
 
@@ -43,7 +43,7 @@ class _Worker:
     """One child process, at most one shard in its hands."""
 
     def __init__(self, folder: Path, number: int) -> None:
-        logs = folder / "logs"
+        logs = logs_folder(folder)
         logs.mkdir(exist_ok=True)
         self.number = number
         self.shard: int | None = None
@@ -272,5 +272,5 @@ def refuse_hopeless(folder: Path, deaths: int) -> None:
     if deaths >= MAX_DEATHS_IN_A_ROW:
         raise BuildFailed(
             f"{deaths} workers died one after another without finishing a shard; "
-            f"their last words are in {folder / 'logs'}. What is finished is safe."
+            f"their last words are in {logs_folder(folder)}. What is finished is safe."
         )

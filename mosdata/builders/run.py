@@ -44,7 +44,8 @@ from mosdata.builders.summary import (
     summarised,
 )
 from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
-from mosdata.errors import DamagedDataset, NotEnoughSpace, OutputConflict
+from mosdata.errors import DamagedDataset, InvalidValue, NotEnoughSpace, OutputConflict
+from mosdata.manifests.places import filesystem_of, is_remote, key_of, reaching
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
@@ -54,6 +55,7 @@ RUN_FILES: Final = {
     *(COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT),
     *("receipts", "attempts", "wip", "logs", "lock"),
 }
+RUN_PREFIXES: Final = (".", "commit-", "ratings-", "plan-")
 LOCK_TRIES: Final = 5
 LOCK_PAUSE_S: Final = 0.05
 """``mosdata status`` holds the lock for a moment to see who does."""
@@ -126,7 +128,7 @@ def run_stage(
         check_space(out.parent, stage.estimate().num_bytes)
         with summarised(run, plan, orders, workers=execution.num_workers) as ending:
             ending.resumed = found = resume(run, plan)
-            if len(found) < len(plan.shards):
+            if len(found) < len(plan.shards) and _may_reuse(out, orders):
                 index_reuse(run, plan, stage, orders.reuse)
             ending.receipts = receipts = finish_shards(
                 run,
@@ -137,16 +139,17 @@ def run_stage(
                 on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
             )
             refuse_all_rejected(run, plan, receipts)
-            commit_clips(
-                run,
-                out,
-                plan,
-                receipts,
-                provenance=stage.provenance(),
-                parent=parent,
-                keeps_parent=keeps_parent,
-                ratings=ratings,
-            )
+            with _others_may_be_faster(out):
+                commit_clips(
+                    run,
+                    out,
+                    plan,
+                    receipts,
+                    provenance=stage.provenance(),
+                    parent=parent,
+                    keeps_parent=keeps_parent,
+                    ratings=ratings,
+                )
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
 
@@ -210,7 +213,8 @@ def plan_stage(
         plan = open_plan(run, stage, records_per_shard, plan_id, draft)
         check_space(out.parent, stage.estimate().num_bytes)
         keep_command(run, orders.command)
-        index_reuse(run, plan, stage, orders.reuse)
+        if _may_reuse(out, orders):
+            index_reuse(run, plan, stage, orders.reuse)
         return plan
 
 
@@ -230,6 +234,19 @@ def plan_ratings(
         plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
         keep_command(run, orders.command)
         return plan
+
+
+@contextlib.contextmanager
+def _others_may_be_faster(out: Path) -> Iterator[None]:
+    """Around the commit on an object store, which another driver of the same plan may have done.
+
+    It removes the attempts after it wrote the manifest: who misses one finds the other.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        if not (is_remote(out) and (out / MANIFEST_NAME).is_file()):
+            raise
 
 
 def outcome_of(
@@ -265,15 +282,18 @@ def _complete(stage: Stage, out: Path, plan_id: Callable[[], str]) -> Outcome | 
     Raises:
         OutputConflict: the folder holds something else.
     """
-    if not out.exists():
+    if is_remote(out):
+        if not _is_sealed(out, plan_id):
+            return None
+    elif not out.exists():
         return None
-    if not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST_NAME).is_file()):
+    elif not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST_NAME).is_file()):
         raise OutputConflict(
             f"{out} exists and is not a mosdata dataset. Nothing in it was touched; "
             "choose another --out."
         )
     if not (out / MANIFEST_NAME).is_file():
-        if out.resolve() == Path.cwd():
+        if not is_remote(out) and out.resolve() == Path.cwd():
             raise OutputConflict(
                 f"{out} is the folder you are in, which cannot be put into place as a whole; "
                 "choose another --out."
@@ -288,7 +308,7 @@ def _complete(stage: Stage, out: Path, plan_id: Callable[[], str]) -> Outcome | 
             f"{out} holds another dataset ({_difference(dataset.manifest, stage)}). "
             "Nothing was touched; choose another --out."
         )
-    if run_folder(out).is_dir():
+    if is_remote(out) or run_folder(out).is_dir():
         discard_attempts(run_folder(out))
     rejected = sum(entry["rows"] for entry in dataset.manifest["quarantine"])
     return Outcome(
@@ -301,6 +321,26 @@ def _complete(stage: Stage, out: Path, plan_id: Callable[[], str]) -> Outcome | 
         num_resumed=0,
         elapsed_s=0.0,
         was_complete=True,
+    )
+
+
+def _is_sealed(out: Path, plan_id: Callable[[], str]) -> bool:
+    """Whether a remote folder has its manifest; without it, a commit of ours may be half done.
+
+    Raises:
+        OutputConflict: something else is there.
+    """
+    with reaching(out):
+        if (out / MANIFEST_NAME).is_file():
+            return True
+        if not filesystem_of(out).exists(key_of(out)):
+            return False
+        begun = read_plan(run_folder(out))
+    if begun is not None and begun.plan_id == plan_id():
+        return False
+    raise OutputConflict(
+        f"{out} is not empty and is no finished dataset, and {run_folder(out)} is no run of this "
+        "one. Nothing in it was touched; choose another --out."
     )
 
 
@@ -360,13 +400,14 @@ def _with_inputs_of(stage: Stage, run: Path, plan: Plan) -> Plan:
 
 def check_run_folder(run: Path) -> None:
     """Refuse to write into a folder that happens to have our run folder's name."""
-    if not run.exists():
-        return
+    with reaching(run):
+        if not run.exists():
+            return
     if run.is_dir():
         strangers = {
             path.name
             for path in run.iterdir()
-            if path.name not in RUN_FILES and not path.name.startswith((".", "commit-", "ratings-"))
+            if path.name not in RUN_FILES and not path.name.startswith(RUN_PREFIXES)
         }
         if not strangers:
             return
@@ -380,9 +421,15 @@ def check_run_folder(run: Path) -> None:
 def run_lock(run: Path) -> Iterator[None]:
     """Let one driver at a time into a run folder; the lock goes when its process does.
 
+    An object store has no locks: two drivers of one plan join there.
+
     Raises:
         OutputConflict: another process is at it, or the folder cannot be made.
     """
+    if is_remote(run):
+        with reaching(run):
+            yield
+        return
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -406,12 +453,27 @@ def run_lock(run: Path) -> Iterator[None]:
         yield
 
 
+def _may_reuse(out: Path, orders: Orders) -> bool:
+    """Whether rows of earlier datasets are looked up at all.
+
+    Raises:
+        InvalidValue: rows are to be taken over into an object store.
+    """
+    if not is_remote(out):
+        return True
+    if orders.reuse:
+        raise InvalidValue("--out", out, "a local folder, where --reuse is given")
+    return False
+
+
 def check_space(folder: Path, num_bytes: int) -> None:
     """Refuse a run that cannot fit, before it starts.
 
     Raises:
         NotEnoughSpace: less is free than the estimate and a margin.
     """
+    if is_remote(folder):
+        return
     existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
     free = shutil.disk_usage(existing).free
     needed = int(num_bytes * SPACE_MARGIN)

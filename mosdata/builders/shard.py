@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ from mosdata.builders.strikes import (
     told_off,
 )
 from mosdata.builders.takeover import TakesOver, reusing
-from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, UsageError
+from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, StoreTrouble, UsageError
 from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.places import copy, is_remote, place_of, reaching, stamp_of
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
@@ -45,14 +47,15 @@ def run_shard(folder: str, index: int, deadline_s: float | None = None) -> None:
 
     Raises:
         NotEnoughSpace: the disk is full; what was begun is removed.
+        StoreTrouble: the object store that holds the run refuses us, or says nothing.
     """
-    run = Path(folder)
-    stamp = _stamp(run)
-    plan = _plan(run, stamp)
-    shard = plan.shards[index]
-    if load_receipt(run, shard) is not None:
-        return
-    with full_disk_explained(run):
+    run = place_of(folder)
+    with reaching(run), full_disk_explained(run):
+        stamp = _stamp(run)
+        plan = _plan(run, stamp)
+        shard = plan.shards[index]
+        if load_receipt(run, shard) is not None:
+            return
         bench = reusing(_bench(run, stamp), run, shard, plan.spec)
         receipt = _make(run, shard, plan.spec, bench, deadline_s)
         if not save_receipt(run, shard, receipt) and receipt.file:
@@ -77,21 +80,22 @@ def full_disk_explained(run: Path) -> Iterator[None]:
         ) from error
 
 
-def _stamp(run: Path) -> tuple[int, int]:
+def _stamp(run: Path) -> tuple[object, ...]:
     """What tells this plan from another that was or will be in the same folder.
 
     Raises:
         NothingFound: no plan there.
     """
     try:
-        found = (run / PLAN_NAME).stat()
+        return stamp_of(run / PLAN_NAME)
     except FileNotFoundError as error:
+        if is_remote(run) and "bucket" in str(error).lower():
+            raise
         raise NothingFound(f"{run} holds no plan; start with 'mosdata build'.") from error
-    return found.st_ino, found.st_mtime_ns
 
 
 @lru_cache(maxsize=1)
-def _plan(run: Path, stamp: tuple[int, int]) -> Plan:
+def _plan(run: Path, stamp: tuple[object, ...]) -> Plan:
     del stamp
     plan = read_plan(run)
     assert plan is not None, "the stamp says that it exists"
@@ -99,7 +103,7 @@ def _plan(run: Path, stamp: tuple[int, int]) -> Plan:
 
 
 @lru_cache(maxsize=1)
-def _bench(run: Path, stamp: tuple[int, int]) -> Bench:
+def _bench(run: Path, stamp: tuple[object, ...]) -> Bench:
     """Engines and models are loaded once per worker process and plan."""
     return open_bench(_plan(run, stamp).spec)
 
@@ -117,8 +121,34 @@ class _Tally:
 def _make(
     run: Path, shard: Shard, spec: StageSpec, bench: Bench, deadline_s: float | None
 ) -> Receipt:
-    attempt = run / "attempts" / f"{shard.index:06d}.{uuid.uuid4().hex[:12]}.parquet"
-    attempt.parent.mkdir(parents=True, exist_ok=True)
+    name = f"attempts/{shard.index:06d}.{uuid.uuid4().hex[:12]}.parquet"
+    with _attempt(run / name) as attempt:
+        return _made(run, shard, spec, bench, deadline_s, name, attempt)
+
+
+@contextlib.contextmanager
+def _attempt(place: Path) -> Iterator[Path]:
+    """A file to write here; an object store gets it when it is whole."""
+    if not is_remote(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="mosdata-shard-") as folder:
+        here = Path(folder) / place.name
+        yield here
+        if here.exists():
+            copy(here, place)
+
+
+def _made(
+    run: Path,
+    shard: Shard,
+    spec: StageSpec,
+    bench: Bench,
+    deadline_s: float | None,
+    name: str,
+    attempt: Path,
+) -> Receipt:
     tally = _Tally()
     try:
         with open_marker(run, shard) as marker, SelfStop(marker, deadline_s) as limit:
@@ -129,7 +159,7 @@ def _make(
         raise
     return Receipt(
         shard_key=shard.key,
-        file=attempt.relative_to(run).as_posix() if written else None,
+        file=name if written else None,
         sha256=sha256_file(attempt) if written else "",
         num_bytes=attempt.stat().st_size if written else 0,
         num_rows=tally.num_rows,
@@ -156,7 +186,7 @@ def _rows(
                 rows = bench.make(record)
         except RecordRejected as error:
             tally.rejections.append(_rejection(shard, record, error.reason, str(error)))
-        except UsageError:
+        except (StoreTrouble, UsageError):
             raise
         except OSError as error:
             if error.errno in FULL_DISK:

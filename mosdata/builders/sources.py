@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import is_remote, parquet_file, reaching
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset, damage_named, open_dataset, rows_of
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ def places(
     for file in dataset.files:
         path = dataset.folder / file.path
         with damage_named(path):
-            reader = pq.ParquetFile(path)
+            reader = parquet_file(path)
         for group in range(reader.num_row_groups):
             with damage_named(path):
                 table = reader.read_row_group(group, columns=list(columns))
@@ -59,6 +61,7 @@ class SourceClips:
         self.dataset = open_dataset(folder)
         self._keep_groups = keep_groups
         self._groups: dict[tuple[str, int], list[Utterance]] = {}
+        self._open: tuple[str, pq.ParquetFile] | None = None
 
     def fetch(self, place: Place) -> Utterance:
         """The row at a place.
@@ -75,10 +78,19 @@ class SourceClips:
 
     def _read(self, place: Place) -> list[Utterance]:
         try:
-            reader = pq.ParquetFile(self.dataset.folder / place.path)
-            return rows_of(reader, place.group, self.dataset.class_names)
+            with reaching(self.dataset.folder):
+                return rows_of(self._reader(place), place.group, self.dataset.class_names)
         except (OSError, ValueError) as error:
             raise RecordRejected(
                 "unreadable_source",
                 f"{place.path} of {self.dataset.folder} cannot be read: {error}",
             ) from error
+
+    def _reader(self, place: Place) -> pq.ParquetFile:
+        """From an object store, the footer of the file at hand is fetched once."""
+        path = self.dataset.folder / place.path
+        if not is_remote(path):
+            return parquet_file(path)
+        if self._open is None or self._open[0] != place.path:
+            self._open = (place.path, parquet_file(path))
+        return self._open[1]

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from mosdata.manifests.durable import sync_file, sync_folder
 from mosdata.manifests.groups import whole
 from mosdata.manifests.ids import canonical_json
+from mosdata.manifests.places import is_remote, parquet_file, write_parquet
 from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.split_sets import follow_sources
 from mosdata.manifests.store import Dataset, damage_named, describe_file
@@ -22,13 +23,17 @@ FOLDER: Final = "splits"
 
 def write_split_file(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
     """Put the file of a set into place; returns its entry for the manifest."""
+    about = canonical_json({"table": "splits", "schema_version": SCHEMA_VERSION})
+    table = table.replace_schema_metadata({"mosdata": about})
+    place = folder / FOLDER / f"{name}.parquet"
+    if is_remote(folder):  # whole or absent by itself
+        write_parquet(table, place, compression="zstd")
+        return asdict(describe_file(folder, place, split="all", rows=len(table)))
     for left in folder.glob(".splits-*"):  # by a run that was killed; its lock is ours now
         left.unlink(missing_ok=True)
     partial = folder / f".splits-{uuid.uuid4().hex[:12]}.parquet"
-    place = folder / FOLDER / f"{name}.parquet"
     place.parent.mkdir(exist_ok=True)
-    about = canonical_json({"table": "splits", "schema_version": SCHEMA_VERSION})
-    pq.write_table(table.replace_schema_metadata({"mosdata": about}), partial, compression="zstd")
+    pq.write_table(table, partial, compression="zstd")
     sync_file(partial)
     partial.replace(place)
     sync_folder(place.parent)
@@ -52,7 +57,7 @@ def hand_down_split_sets(parent: Dataset, folder: Path, *, keeps_parent: bool) -
             continue
         path = parent.folder / entry["files"][0]["path"]
         with damage_named(path):
-            table = pq.read_table(path)
+            table = parquet_file(path).read()
         if entry["rows"] == "clips":
             clips = parent.table(["id", "parent_id"]).sort_by("id")
             rows = follow_sources(clips, whole(table["clip_id"]), name=entry["name"])

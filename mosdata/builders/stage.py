@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, cast
 
-from mosdata.errors import UnknownName
+from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import is_remote
 from mosdata.manifests.rows import Rating, Utterance
 
 Table = Literal["clips", "ratings"]
@@ -121,5 +122,7 @@ def spec_from_json(values: Mapping[str, Any]) -> StageSpec:
 
 def run_folder(out: Path) -> Path:
     """Where the run that makes ``out`` keeps its state: ``OUT.run`` beside it."""
+    if is_remote(out) and not out.name:
+        raise InvalidValue("The folder", out, "an address below a bucket, such as s3://bucket/out")
     named = out.resolve() if out.name in ("", "..") else out  # "." has no name of its own
     return named.with_name(f"{named.name}.run")

@@ -1,5 +1,9 @@
 """Which record a worker was at when it died, or would not come back, and how often that was.
 
+Where the run folder is on an object store, markers are on the disk of the worker's machine, where
+a driver on the same machine finds them. On other machines it finds none: then the shard is watched
+from there on (``watch``), and its next worker puts an object for each record before it makes it.
+
 While a worker makes a shard, a marker on the disk names the record it is at. Whoever sees the
 worker die reads the marker and gives the record a strike; two strikes put it aside, so that one
 poisonous record costs two workers and not the run.
@@ -18,6 +22,7 @@ from typing import IO, Final, Self
 
 from mosdata.builders.plan import Shard
 from mosdata.manifests.durable import write_text
+from mosdata.manifests.places import is_remote, scratch_of
 
 MAX_STRIKES: Final = 2
 """A record that was being made this often when its worker ended is quarantined."""
@@ -65,9 +70,40 @@ class Marker:
         self.path.unlink(missing_ok=True)
 
 
+class RemoteMarker(Marker):
+    """A marker that is an object too: one write a record, for shards that lost a worker."""
+
+    def __init__(self, path: Path, place: Path) -> None:
+        super().__init__(path)
+        self._place = place
+
+    def point_at(self, record_id: str, num_done: int) -> None:
+        """Say so here and there."""
+        super().point_at(record_id, num_done)
+        write_text(self._place, f"{record_id:<{ID_BYTES}}{num_done:>{COUNT_BYTES}}")
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self._place.unlink()
+
+
 def open_marker(run: Path, shard: Shard) -> Marker:
     """The marker of this process for a shard."""
-    return Marker(_marker_path(run, shard.index, os.getpid()))
+    path = _marker_path(run, shard.index, os.getpid())
+    if not is_remote(run) or not _is_watched(run, shard):
+        return Marker(path)
+    # Process ids of different machines may be the same; the last one counts.
+    return RemoteMarker(path, run / "wip" / path.name)
+
+
+def wip_folder(run: Path) -> Path:
+    """Where markers of this machine are."""
+    return scratch_of(run) / "wip" if is_remote(run) else run / "wip"
+
+
+def logs_folder(run: Path) -> Path:
+    """Where workers of this machine leave their last words."""
+    return scratch_of(run) / "logs" if is_remote(run) else run / "logs"
 
 
 def read_marker(run: Path, index: int, process_id: int) -> Mark | None:
@@ -77,14 +113,14 @@ def read_marker(run: Path, index: int, process_id: int) -> Mark | None:
 
 def markers(run: Path) -> Iterator[tuple[int, Mark]]:
     """The shard and the record of every worker that is at one, or that died at one."""
-    for path in sorted((run / "wip").glob(f"*{MARKER_SUFFIX}")):
+    for path in sorted(wip_folder(run).glob(f"*{MARKER_SUFFIX}")):
         mark = _read(path)
         if mark is not None:
             yield int(path.name.partition(".")[0]), mark
 
 
 def _marker_path(run: Path, index: int, process_id: int) -> Path:
-    return run / "wip" / f"{index:06d}.{process_id}{MARKER_SUFFIX}"
+    return wip_folder(run) / f"{index:06d}.{process_id}{MARKER_SUFFIX}"
 
 
 def _read(path: Path) -> Mark | None:
@@ -151,10 +187,14 @@ def strike(
         reason: why it ended; ``deadline`` also where it left evidence of that.
 
     Returns:
-        The record's id, or None where no record was under way.
+        The record's id; the shard's key where it is watched from now on; None where no record
+        was under way.
     """
     pattern = f"{shard.index:06d}.{process_id or '*'}{MARKER_SUFFIX}"
-    for path in sorted((run / "wip").glob(pattern)):
+    found = sorted(wip_folder(run).glob(pattern))
+    if not found and is_remote(run) and process_id is None:
+        found = sorted((run / "wip").glob(pattern))
+    for path in found:
         mark = _read(path)
         path.unlink(missing_ok=True)
         if _was_late(run, path.with_suffix(EVIDENCE_SUFFIX)):
@@ -164,25 +204,39 @@ def strike(
             strikes[mark.record_id] = [*strikes.get(mark.record_id, ()), reason]
             write_text(_strikes_path(run, shard), json.dumps(strikes))
             return mark.record_id
-    return None
+    return _watch(run, shard) if is_remote(run) and process_id is None else None
+
+
+def _is_watched(run: Path, shard: Shard) -> bool:
+    return _strikes_path(run, shard).is_file()
+
+
+def _watch(run: Path, shard: Shard) -> str | None:
+    """Have the next worker of a shard say where it is; the shard's key where that is new."""
+    if _is_watched(run, shard):
+        return None
+    write_text(_strikes_path(run, shard), "{}")
+    return shard.key
 
 
 def _was_late(run: Path, evidence: Path) -> bool:
     """Whether a worker ended itself; where it hung goes to the logs."""
-    if not evidence.is_file():
+    if is_remote(evidence) or not evidence.is_file():
         return False
     if not evidence.stat().st_size:
         evidence.unlink()
         return False
-    (run / "logs").mkdir(exist_ok=True)
-    evidence.replace(run / "logs" / f"deadline-{evidence.stem}.log")
+    logs_folder(run).mkdir(exist_ok=True)
+    evidence.replace(logs_folder(run) / f"deadline-{evidence.stem}.log")
     return True
 
 
 def load_strikes(run: Path, shard: Shard) -> dict[str, list[str]]:
     """Why workers ended while they were at a record, for each record of a shard."""
-    path = _strikes_path(run, shard)
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    try:
+        return dict(json.loads(_strikes_path(run, shard).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
 
 
 def strikes_of(run: Path) -> dict[str, list[str]]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-
 from mosdata.builders.finish import Progress
 from mosdata.builders.verify_ratings import check_ratings
 from mosdata.builders.verify_rows import RowFindings, RowTask, check_rows, row_tasks
 from mosdata.errors import BuildFailed, DamagedDataset, InvalidValue, MosdataError
 from mosdata.manifests.durable import sha256_file
+from mosdata.manifests.places import parquet_file, place_of, stays_inside
 from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.store import (
     CONTENT_COLUMNS,
@@ -77,7 +76,7 @@ def open_to_verify(folder: Path | str) -> Dataset:
     try:
         return open_dataset(folder)
     except DamagedDataset as error:
-        version = _version_of(Path(folder) / MANIFEST_NAME)
+        version = _version_of(place_of(folder) / MANIFEST_NAME)
         if version.isdigit() and int(version) > int(SCHEMA_VERSION):
             raise DamagedDataset(
                 f"{folder} has schema version {version}: a newer mosdata wrote it. This one reads "
@@ -280,7 +279,7 @@ def _problem(path: Path, entry: Mapping[str, Any]) -> str:
         return f"has {path.stat().st_size} bytes; the manifest says {entry['bytes']}"
     if sha256_file(path) != entry["sha256"]:
         return "does not match its checksum"
-    if path.suffix == ".parquet" and pq.read_metadata(path).num_rows != entry["rows"]:
+    if path.suffix == ".parquet" and parquet_file(path).metadata.num_rows != entry["rows"]:
         return f"does not have {entry['rows']} rows"
     return ""
 
@@ -290,7 +289,7 @@ def _quarantined(dataset: Dataset) -> set[str]:
     found: set[str] = set()
     for entry in dataset.manifest.get("quarantine", []):
         try:
-            found |= {*pq.read_table(dataset.folder / entry["path"])["record_id"].to_pylist()}
+            found |= {*parquet_file(dataset.folder / entry["path"]).read()["record_id"].to_pylist()}
         except (OSError, ValueError, KeyError):
             continue
     return found
@@ -322,7 +321,7 @@ def listed_problems(dataset: Dataset) -> list[Problem]:
 
 
 def _listed_problem(folder: Path, name: str, checksum: str, in_manifest: str | None) -> str:
-    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+    if not stays_inside(folder, name):
         return f"is named by {CHECKSUMS_NAME} and lies outside the dataset"
     if in_manifest is not None:
         same = checksum == in_manifest

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mosdata.manifests.places import parquet_file
 from mosdata.manifests.rows import DEBIASED, HUMAN
 from mosdata.manifests.scales import SCALES
 from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION
@@ -62,7 +62,7 @@ def check_ratings(
 
 def _table(dataset: Dataset, path: str, found: RatingFindings) -> pa.Table | None:
     try:
-        table = pq.read_table(dataset.folder / path)
+        table = parquet_file(dataset.folder / path).read()
     except FileNotFoundError:  # named already, with the checksums
         return None
     except (OSError, pa.ArrowException) as error:

@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mosdata.audio import pcm_sha256
 from mosdata.errors import DamagedDataset, RecordRejected
+from mosdata.manifests.places import parquet_file, place_of
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.scales import SCALES
 from mosdata.manifests.schema import CLIPS, SCHEMA_VERSION, class_names_of
@@ -79,7 +78,7 @@ def _tasks_of(dataset: Dataset, path: str, *, quick: bool) -> Iterator[RowTask]:
         )
 
     try:
-        metadata = pq.read_metadata(dataset.folder / path)
+        metadata = parquet_file(dataset.folder / path).metadata
         fault = _schema_fault(metadata.schema.to_arrow_schema(), dataset.class_names)
     except FileNotFoundError:  # named already, with the checksums
         return
@@ -119,7 +118,7 @@ def check_rows(task: RowTask) -> RowFindings:
         return found
     for group in task.groups:
         try:
-            reader = pq.ParquetFile(Path(task.folder) / task.path)
+            reader = parquet_file(place_of(task.folder) / task.path)
             rows = rows_of(reader, group, task.class_names)
         except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
             found.problems.append(f"cannot be read in row group {group}: {error}")

@@ -24,6 +24,7 @@ from mosdata.cli.options import (
     Workers,
     execution_of,
     orders_of,
+    place,
 )
 
 RECORDS_PER_SHARD = 256
@@ -32,7 +33,11 @@ RECORDS_PER_SHARD = 256
 def corrupt(
     dataset: Annotated[
         Path | None,
-        typer.Argument(help="Dataset folder. Default: the newest that 'mosdata build' made."),
+        typer.Argument(
+            parser=place,
+            metavar="[DATASET]",
+            help="Dataset folder. Default: the newest that 'mosdata build' made.",
+        ),
     ] = None,
     level: Annotated[
         str | None,

@@ -17,6 +17,7 @@ from mosdata.cli.options import (
     Workers,
     execution_of,
     orders_of,
+    place,
 )
 
 if TYPE_CHECKING:

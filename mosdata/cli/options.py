@@ -110,12 +110,13 @@ def orders_of(
     from mosdata.builders.orders import Orders
     from mosdata.builders.reuse import earlier_datasets
     from mosdata.errors import UsageError
+    from mosdata.manifests.places import is_remote
     from mosdata.manifests.store import open_dataset
 
     if reuse and no_reuse:
         raise UsageError("Give either --reuse or --no-reuse, and not both at once.")
     named = [open_dataset(folder) for folder in reuse or ()]
-    beside = [] if no_reuse or out is None else earlier_datasets(out, stage)
+    beside = [] if no_reuse or out is None or is_remote(out) else earlier_datasets(out, stage)
     return Orders(
         command=("mosdata", *(word for word in sys.argv[1:] if word != "--plan-only")),
         budget=Budget.parse(max_quarantine),

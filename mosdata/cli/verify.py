@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosdata.cli.options import AsJson, Workers
+from mosdata.cli.options import AsJson, Workers, place
 
 if TYPE_CHECKING:
     from mosdata.builders.verify import Verified
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def verify(
     dataset: Annotated[
-        Path | None, typer.Argument(help="Dataset folder. Default: the newest under ./out.")
+        Path | None,
+        typer.Argument(
+            parser=place,
+            metavar="[DATASET]",
+            help="Dataset folder. Default: the newest under ./out.",
+        ),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Read the headers of the audio; do not decode it.")

@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,14 @@ from mosdata.errors import DamagedDataset, InvalidValue, NothingFound
 from mosdata.manifests.durable import sha256_file, sync_file, sync_folder, write_json
 from mosdata.manifests.groups import whole
 from mosdata.manifests.ids import canonical_json
-from mosdata.manifests.places import parquet_file, place_of, stays_inside
+from mosdata.manifests.places import (
+    AT_ONCE,
+    is_remote,
+    parquet_file,
+    place_of,
+    reaching,
+    stays_inside,
+)
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterances_from
 from mosdata.manifests.split_sets import follow_sources, set_splits, split_set_entry
@@ -169,12 +177,16 @@ class Dataset:
 
     def table(self, columns: Sequence[str], split: str | None = None) -> pa.Table:
         """Some columns of all clips at once, with a ``split`` column added."""
-        return pa.concat_tables(
-            _read_columns(self.folder / file.path, columns).append_column(
-                "split", pa.array([file.split] * file.rows, pa.string())
-            )
-            for file in self.files_of(split)
-        )
+
+        def one(file: DataFile) -> pa.Table:
+            found = _read_columns(self.folder / file.path, columns)
+            return found.append_column("split", pa.array([file.split] * file.rows, pa.string()))
+
+        files = self.files_of(split)
+        if not is_remote(self.folder):
+            return pa.concat_tables(map(one, files))
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # waiting for answers is most of the work
+            return pa.concat_tables(pool.map(one, files))
 
     def utterances(
         self, split: str | None = None, columns: Sequence[str] | None = None
@@ -263,9 +275,11 @@ def damage_named(path: Path) -> Iterator[None]:
 
     Raises:
         DamagedDataset: in place of what Arrow or the operating system says.
+        StoreTrouble: the object store cannot be asked, which says nothing about the file.
     """
     try:
-        yield
+        with reaching(path):
+            yield
     except (OSError, pa.ArrowException) as error:
         raise DamagedDataset(
             f"{path} cannot be read: {error}. Make the dataset again, or copy it again from its "
@@ -306,7 +320,9 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = place_of(folder)
     path = folder / MANIFEST_NAME
-    if not path.is_file():
+    with reaching(folder):
+        there = path.is_file()
+    if not there:
         raise NothingFound(
             f"{folder} is not a finished dataset: it has no {MANIFEST_NAME}. "
             "Give the folder that 'mosdata build' or 'mosdata corrupt' named at its end."
@@ -350,11 +366,17 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     ``dataset_id`` covers the clips and the quarantine; ratings and split sets may be added later
     without changing it, and carry their own checksums.
     """
+    sealed = seal(manifest)
+    write_json(folder / MANIFEST_NAME, sealed)
+    return sealed
+
+
+def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with its ``dataset_id``."""
     sealed = {name: value for name, value in manifest.items() if name != "dataset_id"}
     covered = {name: value for name, value in sealed.items() if name not in ADDED_LATER}
     digest = hashlib.blake2b(canonical_json(covered).encode(), digest_size=20)
     sealed["dataset_id"] = digest.hexdigest()
-    write_json(folder / MANIFEST_NAME, sealed)
     return sealed
 
 
