@@ -37,8 +37,9 @@ from mosdata.builders.stage import run_folder
 from mosdata.builders.status import Home, is_finished
 from mosdata.builders.strikes import forgive
 from mosdata.builders.summary import command_of
-from mosdata.errors import DamagedDataset, MosdataError
+from mosdata.errors import DamagedDataset, InvalidValue, MosdataError
 from mosdata.manifests.durable import beside, sha256_file, sync_file, sync_folder
+from mosdata.manifests.places import is_remote
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 Done = Literal["mended", "dropped", "would_mend", "would_drop", "left"]
@@ -93,7 +94,10 @@ def repair(
     Raises:
         DamagedDataset: the plan or the manifest cannot be read.
         OutputConflict: another process is at it.
+        InvalidValue: it lies on an object store.
     """
+    if is_remote(home.out):
+        raise InvalidValue("A folder to repair", home.out, "a local one", "Copy it here first.")
     is_dataset = (home.out / MANIFEST_NAME).is_file()
     dataset = open_dataset(home.out) if is_dataset else None
     plan = read_plan(home.run) if (home.run / PLAN_NAME).is_file() else None

@@ -30,10 +30,19 @@ State = Literal["finished", "running", "unfinished"]
 RUN_SUFFIX: Final = ".run"
 RATINGS_PREFIX: Final = "ratings-"
 RATE_OVER_SHARDS: Final = 50
-"""The rate is that of the last shards: it is about now, and a systems's pace is its own."""
+"""The rate is that of the last shards: it is about now, and each system has its own pace."""
 
 PAUSE_S: Final = 600.0
 """Between two receipts this far apart nobody was at work; the rate looks no further back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """A run folder with the dataset folder that it works for; ``name`` where it makes ratings."""
+
+    run: Path
+    out: Path
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,11 @@ class RunStatus:
     summary: dict[str, Any] | None
     next_step: str
 
+    @property
+    def home(self) -> Home:
+        """Where it is."""
+        return Home(run=self.run, out=self.folder, name=self.name)
+
     def to_json(self) -> dict[str, Any]:
         """With documented, stable keys (docs/cli.md)."""
         return {
@@ -83,15 +97,6 @@ class RunStatus:
             "summary": self.summary,
             "next": self.next_step,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
-    """A run folder with the dataset folder that it works for; ``name`` where it makes ratings."""
-
-    run: Path
-    out: Path
-    name: str | None = None
 
 
 def homes_of(folder: Path) -> list[Home]:

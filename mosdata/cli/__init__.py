@@ -71,6 +71,7 @@ def _name_of(command: Callable[..., None]) -> str:
 
 DATA, TRUTH, JUDGES, HOUSE = "Data", "Truth", "Judges", "House"
 
+command: Callable[..., None]
 for command, panel in (
     (build, DATA),
     (import_, DATA),

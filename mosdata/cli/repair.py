@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosdata.cli.options import AsJson, Workers
+from mosdata.cli.options import AsJson, Workers, place
 
 if TYPE_CHECKING:
     from mosdata.builders.repair import Repaired, Trouble
 
 
 def repair(
-    folder: Annotated[Path, typer.Argument(help="Dataset folder, or the run folder beside it.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            parser=place, metavar="FOLDER", help="Dataset folder, or the run folder beside it."
+        ),
+    ],
     retry_rejected: Annotated[
         bool,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mosdata.cli.options import RECORD_DEADLINE_S, AsJson, RecordDeadline, Workers
+from mosdata.cli.options import RECORD_DEADLINE_S, AsJson, RecordDeadline, Workers, place
 
 if TYPE_CHECKING:
     from mosdata.builders.plan import Plan
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def run_shards(
     folder: Annotated[
-        Path, typer.Argument(help="Folder that the dataset will have, or the run folder of it.")
+        Path,
+        typer.Argument(
+            parser=place,
+            metavar="FOLDER",
+            help="Folder that the dataset will have, or the run folder of it.",
+        ),
     ],
     shards: Annotated[str, typer.Option(help="Which part to make: i/N, from 1/N to N/N.")] = "1/1",
     workers: Workers = None,
@@ -58,8 +63,8 @@ def run_shards(
     console.result(value, as_json=as_json, plain=home.run)
 
 
-def tell_plan(plan: Plan | None, place: Path, *, folder: Path, as_json: bool) -> None:
-    """Say what was planned and what to type next; ``place`` is what ``run-shards`` is given."""
+def tell_plan(plan: Plan | None, run: Path, *, folder: Path, as_json: bool) -> None:
+    """Say what was planned and what to type next; ``run`` is what ``run-shards`` is given."""
     from mosdata.cli import console
 
     if plan is None:
@@ -70,7 +75,7 @@ def tell_plan(plan: Plan | None, place: Path, *, folder: Path, as_json: bool) ->
             "made."
         )
         console.say(
-            f"Next: mosdata run-shards {place} --shards i/N, for every i from 1 to N; "
+            f"Next: mosdata run-shards {run} --shards i/N, for every i from 1 to N; "
             "then this command without --plan-only."
         )
     value = {
@@ -81,4 +86,4 @@ def tell_plan(plan: Plan | None, place: Path, *, folder: Path, as_json: bool) ->
         "num_shards": len(plan.shards) if plan else 0,
         "was_complete": plan is None,
     }
-    console.result(value, as_json=as_json, plain=place)
+    console.result(value, as_json=as_json, plain=run)

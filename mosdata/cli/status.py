@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mosdata.cli.options import WORKSPACE, AsJson
+from mosdata.cli.options import WORKSPACE, AsJson, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,11 @@ GROUPS_SHOWN = 20
 def status(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Dataset or run folder. Default: every run under ./out."),
+        typer.Argument(
+            parser=place,
+            metavar="[FOLDER]",
+            help="Dataset or run folder. Default: every run under ./out.",
+        ),
     ] = None,
     rejected: Annotated[
         bool, typer.Option("--rejected", help="List every rejected record and why.")
@@ -38,7 +42,7 @@ def status(
 
     Reads plan and receipts only: during a run, after a kill, and after the end.
     """
-    from mosdata.builders.status import homes_below, homes_of, status_of
+    from mosdata.builders.status import homes_below, homes_of
     from mosdata.cli import console
     from mosdata.errors import NothingFound
 
@@ -48,21 +52,34 @@ def status(
             raise NothingFound(
                 f"No run under ./{WORKSPACE}. Start one with 'mosdata build', or name a folder."
             )
-        found = [status_of(home) for home in homes]
+        found = [one for home in homes if (one := _look(home, alone=folder is not None))]
         if watch and not as_json:
             console.people().clear()
         for one in found:
             _tell(one)
         if rejected:
-            _list_rejected(homes)
-        values = [
-            _value(home, one, rejected=rejected) for home, one in zip(homes, found, strict=True)
-        ]
+            _list_rejected(found)
+        values = [_value(one, rejected=rejected) for one in found]
         if as_json:
             console.result(values, as_json=True, plain="")
         if not watch or all(one.state != "running" for one in found):
             break
         time.sleep(every)
+
+
+def _look(home: Home, *, alone: bool) -> RunStatus | None:
+    """One run; among many, one that cannot be read is told and left out."""
+    from mosdata.builders.status import status_of
+    from mosdata.cli import console
+    from mosdata.errors import DamagedDataset
+
+    try:
+        return status_of(home)
+    except DamagedDataset as error:
+        if alone:
+            raise
+        console.complain(str(error), word="damaged")
+        return None
 
 
 def _tell(one: RunStatus) -> None:
@@ -126,21 +143,21 @@ def _ending(summary: dict[str, Any]) -> str:
     return f"{summary['ended']} after {console.duration(summary['elapsed_s'])}{why}"
 
 
-def _list_rejected(homes: Sequence[Home]) -> None:
+def _list_rejected(found: Sequence[RunStatus]) -> None:
     from mosdata.builders.status import rejections_of
     from mosdata.cli import console
 
-    for home in homes:
-        for one in rejections_of(home):
+    for run in found:
+        for one in rejections_of(run.home):
             console.say(f"{one.record_id}  {one.group}  [{one.reason}] {one.message}")
 
 
-def _value(home: Home, one: RunStatus, *, rejected: bool) -> dict[str, Any]:
+def _value(one: RunStatus, *, rejected: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     from mosdata.builders.status import rejections_of
 
     values = one.to_json()
     if rejected:
-        values["rejections"] = [asdict(rejection) for rejection in rejections_of(home)]
+        values["rejections"] = [asdict(rejection) for rejection in rejections_of(one.home)]
     return values

@@ -1,10 +1,12 @@
 """Status, repair and parts as commands; real processes where it matters."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -252,3 +254,49 @@ def checksums_of():
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
     return of
+
+
+def test_watching_ends_when_nothing_runs(mosdata, workspace):
+    """A look, a pause, a look: until the lock is free."""
+    mosdata(*BUILD, "--out", "out/speech")
+    mosdata(*BUILD, "--out", "out/more", "--seed", "1", "--plan-only")
+    lock = (workspace / "out/more.run/lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    timer = threading.Timer(1.0, lock.close)
+    timer.start()
+
+    ended = mosdata("status", "--watch", "--every", "0.2", "--json")
+
+    looks = [json.loads(line) for line in ended.out.splitlines()]
+    states = [{Path(one["folder"]).name: one["state"] for one in look} for look in looks]
+    assert {"speech": "finished", "more": "running"} == states[0]
+    assert {"speech": "finished", "more": "unfinished"} == states[-1]
+
+
+def test_one_damaged_run_does_not_hide_the_others(mosdata, workspace):
+    """It is told; named alone, it is an error."""
+    mosdata(*BUILD, "--out", "out/speech")
+    mosdata(*BUILD, "--out", "out/more", "--seed", "1", "--plan-only")
+    (workspace / "out/more.run/plan.json").write_text("{")
+
+    ended = mosdata("status", "--json")
+
+    assert ["out/speech"] == [one["folder"] for one in json.loads(ended.out)]
+    assert "cannot be read as a plan" in ended.err
+    assert mosdata("status", "out/more").code == 1
+
+
+def test_an_object_store_has_parts_and_a_status(mosdata, workspace, bucket):
+    """Plan, parts, status and the dataset in a bucket; nobody can see its lock."""
+    command = [*BUILD, "--out", f"{bucket}/speech"]
+
+    planned = mosdata(*command, "--plan-only", "--json")
+    part = mosdata("run-shards", f"{bucket}/speech", "--workers", 1, "--json")
+    made = mosdata(*command, "--executor", "serial", "--json")
+    said = mosdata("status", f"{bucket}/speech", "--json")
+
+    assert json.loads(planned.out)["num_records"] == json.loads(part.out)["num_records"] == 6
+    assert json.loads(made.out)["num_rows"] == 6
+    (one,) = json.loads(said.out)
+    assert (one["state"], one["driver"], one["num_done"]) == ("finished", None, 6)
+    assert "a local one" in mosdata("repair", f"{bucket}/speech").err
