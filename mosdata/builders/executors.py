@@ -19,7 +19,7 @@ from typing import Final, Literal
 from mosdata.builders.plan import Plan
 from mosdata.builders.processes import Underway, refuse_hopeless, run_processes
 from mosdata.builders.shard import run_shard
-from mosdata.builders.strikes import strike
+from mosdata.builders.strikes import WORKER_KILLED, strike
 from mosdata.errors import InvalidValue, MosdataError
 from mosdata.manifests.places import is_remote
 
@@ -133,7 +133,9 @@ def _run_ray(
                 elif isinstance(outcome, MosdataError):
                     raise outcome
                 else:
-                    blamed = outcome.died_working and strike(folder, plan.shards[index])
+                    # Ray does not say by which signal: three strikes, as for a kill.
+                    shard = plan.shards[index]
+                    blamed = outcome.died_working and strike(folder, shard, reason=WORKER_KILLED)
                     deaths = 0 if blamed else deaths + 1
                     refuse_hopeless(folder, deaths)
                     attempts.append(index)

@@ -23,13 +23,20 @@ from typing import IO, Final
 
 from mosdata import errors
 from mosdata.builders.plan import Plan
-from mosdata.builders.strikes import DEADLINE, Mark, logs_folder, read_marker, strike
+from mosdata.builders.strikes import (
+    DEADLINE,
+    Mark,
+    kind_of_death,
+    logs_folder,
+    read_marker,
+    strike,
+)
 from mosdata.cluster.travel import KEPT_MEMORY
 from mosdata.errors import BuildFailed, MosdataError
 
 MAX_DEATHS_IN_A_ROW: Final = 8
 """Workers that die this often, with no shard finished and no record to blame, mean that
-something else is wrong. A record to blame is progress: two strikes put it aside."""
+something else is wrong. A record to blame is progress: two strikes, or three, put it aside."""
 
 
 LOOK_EVERY_S: Final = 1.0
@@ -245,7 +252,8 @@ def _bury(
     waiting.appendleft(worker.shard)
     if worker.is_overdue:
         return worker.mark.record_id if worker.mark else None
-    return strike(folder, plan.shards[worker.shard], worker.process.pid)
+    death = kind_of_death(worker.process.returncode)
+    return strike(folder, plan.shards[worker.shard], worker.process.pid, death)
 
 
 def _settled(answer: dict[str, object]) -> int:

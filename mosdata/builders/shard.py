@@ -18,8 +18,9 @@ from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan, read_record
 from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
 from mosdata.builders.stage import Bench, Record, StageSpec, open_bench
 from mosdata.builders.strikes import (
-    MAX_STRIKES,
     SelfStop,
+    acquit,
+    is_put_aside,
     load_strikes,
     open_marker,
     told_off,
@@ -177,7 +178,7 @@ def _rows(
     strikes = load_strikes(run, shard)
     num_done = 0
     for record in read_records(run, shard.index):
-        if len(reasons := strikes.get(record.id, ())) >= MAX_STRIKES:
+        if is_put_aside(reasons := strikes.get(record.id, ())):
             tally.rejections.append(_rejection(shard, record, *told_off(reasons)))
             continue
         try:
@@ -195,6 +196,8 @@ def _rows(
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is one record's fate
             tally.rejections.append(_unexpected(shard, record, error))
         else:
+            if reasons:
+                acquit(run, shard, record.id)
             yield from rows
 
 

@@ -5,8 +5,10 @@ a driver on the same machine finds them. On other machines it finds none: then t
 from there on (``watch``), and its next worker puts an object for each record before it makes it.
 
 While a worker makes a shard, a marker on the disk names the record it is at. Whoever sees the
-worker die reads the marker and gives the record a strike; two strikes put it aside, so that one
-poisonous record costs two workers and not the run.
+worker die reads the marker and gives the record a strike. Two strikes put it aside where the
+worker crashed or took too long, three where it was killed: kills come from outside as well, and
+hit whoever is there. So one poisonous record costs a few workers and not the run. A record that is
+made on a later attempt of its shard is acquitted.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import contextlib
 import faulthandler
 import json
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -24,11 +28,19 @@ from mosdata.builders.plan import Shard
 from mosdata.manifests.durable import write_text
 from mosdata.manifests.places import is_remote, scratch_of
 
-MAX_STRIKES: Final = 2
-"""A record that was being made this often when its worker ended is quarantined."""
-
 WORKER_CRASH: Final = "worker_crash"
+WORKER_KILLED: Final = "worker_killed"
 DEADLINE: Final = "deadline"
+MADE: Final = "made"
+
+MAX_STRIKES: Final = {WORKER_CRASH: 2, DEADLINE: 2, WORKER_KILLED: 3}
+"""How many strikes of a kind put a record aside; of several kinds, accordingly."""
+
+MAX_ACQUITTALS: Final = 2
+"""Afterwards strikes stay: an engine that dies now and then must not keep a run busy for ever."""
+
+KILLS: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+"""Signals that somebody sends, or the system when memory runs out; code hardly ever to itself."""
 
 MARKER_SUFFIX: Final = ".cur"
 EVIDENCE_SUFFIX: Final = ".late"
@@ -240,11 +252,36 @@ def load_strikes(run: Path, shard: Shard) -> dict[str, list[str]]:
 
 
 def strikes_of(run: Path) -> dict[str, list[str]]:
-    """The strikes of all records of a run."""
+    """The strikes of all records of a run, without those of which a record was acquitted."""
     found: dict[str, list[str]] = {}
     for path in sorted((run / "wip").glob(f"*{STRIKES_SUFFIX}")):
         found |= json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return {record: left for record, reasons in found.items() if (left := _counting(reasons))}
+
+
+def kind_of_death(exit_code: int | None) -> str:
+    """Whether a worker was killed or crashed, from its exit code as ``Popen`` has it."""
+    return WORKER_KILLED if exit_code is not None and -exit_code in KILLS else WORKER_CRASH
+
+
+def is_put_aside(reasons: Sequence[str]) -> bool:
+    """Whether these strikes put their record aside."""
+    return sum(Fraction(1, MAX_STRIKES[reason]) for reason in _counting(reasons)) >= 1
+
+
+def acquit(run: Path, shard: Shard, record_id: str) -> None:
+    """A record was made after all: what it was struck for was done by others."""
+    strikes = load_strikes(run, shard)
+    reasons = strikes.get(record_id, [])
+    if _counting(reasons) and reasons.count(MADE) < MAX_ACQUITTALS:
+        strikes[record_id] = [*reasons, MADE]
+        write_text(_strikes_path(run, shard), json.dumps(strikes))
+
+
+def _counting(reasons: Sequence[str]) -> list[str]:
+    """The strikes since the last time that the record was made."""
+    since = max((i + 1 for i, reason in enumerate(reasons) if reason == MADE), default=0)
+    return list(reasons[since:])
 
 
 def forgive(run: Path, shard: Shard) -> None:
@@ -254,13 +291,19 @@ def forgive(run: Path, shard: Shard) -> None:
 
 def told_off(reasons: Sequence[str]) -> tuple[str, str]:
     """Reason and message of the quarantine for a record with its strikes."""
-    times = f"{len(reasons)} times"
-    if reasons[-1] == DEADLINE:
+    counting = _counting(reasons)
+    times = f"{len(counting)} times"
+    if counting[-1] == DEADLINE:
         return DEADLINE, (
             f"Making this record took longer than --record-deadline allows, {times}; where it "
             "hung is in the logs of the run."
         )
-    return WORKER_CRASH, f"The worker died {times} while making this record."
+    if WORKER_CRASH in counting:
+        return WORKER_CRASH, f"The worker died {times} while making this record."
+    return WORKER_CRASH, (
+        f"The worker was killed {times} while making this record, by the system (out of memory?) "
+        "or by somebody."
+    )
 
 
 def _strikes_path(run: Path, shard: Shard) -> Path:

@@ -47,6 +47,34 @@ class Killer(Tone):
         return super().synthesize(request)
 
 
+class Crasher(Tone):
+    """One text is a segmentation fault; leaves a line for every attempt at it."""
+
+    info = replace(Tone.info, name="users-crasher")
+
+    def synthesize(self, request):
+        if POISON in request.text:
+            with open(os.environ["USERS_ATTEMPTS"], "a") as attempts:
+                attempts.write("crash\\n")
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().synthesize(request)
+
+
+class Unlucky(Slow):
+    """Somebody kills the worker at every text, twice each, and then leaves it alone."""
+
+    info = replace(Tone.info, name="users-unlucky")
+
+    def synthesize(self, request):
+        with open(os.environ["USERS_ATTEMPTS"], "a+") as attempts:
+            attempts.seek(0)
+            if attempts.read().splitlines().count(request.text) < 2:
+                attempts.write(request.text + "\\n")
+                attempts.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().synthesize(request)
+
+
 class Hanger(Tone):
     """One text hangs in a C function that keeps the interpreter to itself."""
 

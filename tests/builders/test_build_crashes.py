@@ -31,7 +31,7 @@ def children():
 
 
 def test_a_record_that_kills_its_worker_is_quarantined_alone(tmp_path, speech_stage, run, engines):
-    """SIGKILL by one text, twice: that record is put aside, every other clip is made."""
+    """SIGKILL by one text, three times: that record is put aside, every other clip is made."""
     stage = speech_stage(systems=("users_engines:Killer",))
 
     outcome = run(stage, tmp_path / "out", executor="process", workers=2, records_per_shard=3)
@@ -41,6 +41,34 @@ def test_a_record_that_kills_its_worker_is_quarantined_alone(tmp_path, speech_st
     assert "chicken" in json.loads(rows[0]["payload"])["text"]
     assert (outcome.num_rows, outcome.num_rejected) == (5, 1)
     assert outcome.reasons == {"worker_crash": 1}
+
+
+def test_a_record_that_crashes_is_tried_twice_only(
+    tmp_path, speech_stage, run, engines, monkeypatch
+):
+    """A segmentation fault is the record's own: nobody else sends that signal."""
+    attempts = tmp_path / "attempts.txt"
+    monkeypatch.setenv("USERS_ATTEMPTS", str(attempts))
+    stage = speech_stage(systems=("users_engines:Crasher",))
+
+    outcome = run(stage, tmp_path / "out", executor="process", workers=2, records_per_shard=3)
+
+    (row,) = quarantine_of(outcome.folder)
+    assert (outcome.num_rows, outcome.reasons) == (5, {"worker_crash": 1})
+    assert "died 2 times" in row["message"]
+    assert attempts.read_text().count("crash") == 2
+
+
+def test_kills_that_hit_everybody_put_nobody_aside(
+    tmp_path, speech_stage, run, engines, monkeypatch
+):
+    """Two kills at every single record: all of them are made in the end."""
+    monkeypatch.setenv("USERS_ATTEMPTS", str(tmp_path / "attempts.txt"))
+    stage = speech_stage(systems=("users_engines:Unlucky",))
+
+    outcome = run(stage, tmp_path / "out", executor="process", workers=1, records_per_shard=3)
+
+    assert (outcome.num_rows, outcome.num_rejected) == (6, 0)
 
 
 def test_many_records_that_kill_their_workers_are_all_found(tmp_path, speech_stage, run, engines):

@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import math
+import signal
 import subprocess
 import sys
 import textwrap
@@ -14,13 +15,21 @@ from mosdata.builders.executors import RECORD_DEADLINE_S, Execution
 from mosdata.builders.plan import read_plan, write_plan
 from mosdata.builders.strikes import (
     DEADLINE,
+    MADE,
+    MAX_ACQUITTALS,
     WORKER_CRASH,
+    WORKER_KILLED,
     Mark,
     SelfStop,
+    acquit,
+    is_put_aside,
+    kind_of_death,
     load_strikes,
     open_marker,
     read_marker,
     strike,
+    strikes_of,
+    told_off,
 )
 from mosdata.cli import options
 from mosdata.errors import InvalidValue
@@ -139,6 +148,72 @@ def test_strikes_remember_their_reasons(planned):
 
     assert strike(run_folder, shard) is None
     assert load_strikes(run_folder, shard) == {"a": [WORKER_CRASH, DEADLINE], "b": [DEADLINE]}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *[(-one, WORKER_KILLED) for one in (signal.SIGKILL, signal.SIGTERM)],
+        *[(-one, WORKER_CRASH) for one in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS)],
+        *[(-one, WORKER_CRASH) for one in (signal.SIGFPE, signal.SIGILL)],
+        *[(1, WORKER_CRASH), (0, WORKER_CRASH), (None, WORKER_CRASH)],
+    ],
+)
+def test_who_sends_a_signal_decides_what_it_proves(code, kind):
+    """Others send SIGKILL and SIGTERM; what else ends a worker, it did itself."""
+    assert kind_of_death(code) == kind
+
+
+@pytest.mark.parametrize(
+    ("reasons", "aside"),
+    [
+        ([], False),
+        ([WORKER_CRASH], False),
+        ([WORKER_CRASH] * 2, True),
+        ([DEADLINE] * 2, True),
+        ([WORKER_CRASH, DEADLINE], True),
+        ([WORKER_KILLED] * 2, False),
+        ([WORKER_KILLED] * 3, True),
+        ([WORKER_CRASH, WORKER_KILLED], False),
+        ([WORKER_CRASH, WORKER_KILLED, WORKER_KILLED], True),
+        ([WORKER_KILLED, WORKER_KILLED, MADE, WORKER_KILLED], False),
+        ([WORKER_CRASH, MADE, WORKER_CRASH, WORKER_CRASH], True),
+    ],
+)
+def test_how_many_strikes_put_a_record_aside(reasons, aside):
+    """Two of its own, three kills; an acquittal begins anew."""
+    assert is_put_aside(reasons) == aside
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        ([WORKER_KILLED, MADE, WORKER_CRASH, WORKER_CRASH], (WORKER_CRASH, "died 2 times")),
+        ([WORKER_KILLED] * 3, (WORKER_CRASH, "killed 3 times")),
+        ([WORKER_CRASH, DEADLINE], (DEADLINE, "2 times")),
+    ],
+)
+def test_the_quarantine_says_what_the_strikes_were_for(reasons, told):
+    """Those that count."""
+    reason, message = told_off(reasons)
+
+    assert told[0] == reason
+    assert told[1] in message
+
+
+def test_a_record_that_is_made_after_all_is_acquitted_now_and_then(planned):
+    """Not for ever: one that dies every other time would never end."""
+    run_folder, shard = planned
+    acquit(run_folder, shard, "a")
+    assert load_strikes(run_folder, shard) == {}
+    for _ in range(MAX_ACQUITTALS + 1):
+        open_marker(run_folder, shard).point_at("a", 0)
+        strike(run_folder, shard, reason=WORKER_CRASH)
+        acquit(run_folder, shard, "a")
+
+    once = [WORKER_CRASH, MADE]
+    assert load_strikes(run_folder, shard) == {"a": once * MAX_ACQUITTALS + [WORKER_CRASH]}
+    assert strikes_of(run_folder) == {"a": [WORKER_CRASH]}
 
 
 def test_a_worker_nobody_watches_ends_itself(planned):

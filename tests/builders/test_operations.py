@@ -148,7 +148,7 @@ def test_strikes_and_rejections_are_told(tmp_path, speech_stage, run, engines):
     said = status(tmp_path / "out")
 
     assert said.tally.rejected_by_reason == {"worker_crash": 1}
-    assert [["worker_crash", "worker_crash"]] == [*said.strikes.values()]
+    assert [["worker_killed"] * 3] == [*said.strikes.values()]
     (rejection,) = rejections_of(homes_of(tmp_path / "out")[0])
     assert rejection.record_id in said.strikes
     assert json.loads(json.dumps(said.to_json()))["num_rejected"] == 1
@@ -277,7 +277,7 @@ def test_a_driver_at_work_does_not_keep_parts_away(tmp_path, speech_stage):
 
 
 def test_a_part_puts_aside_a_record_that_kills_its_worker(tmp_path, speech_stage, run, engines):
-    """As the driver does: two strikes, one row in the quarantine."""
+    """As the driver does: a few strikes, one row in the quarantine."""
     stage = speech_stage(systems=("users_engines:Killer",))
     plan_stage(stage, tmp_path / "out", records_per_shard=3)
     execution = Execution(executor="process", workers=1)
