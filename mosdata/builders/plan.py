@@ -166,7 +166,7 @@ def _plan_text(plan: Plan) -> str:
         "shards": [[s.key, s.split, s.group, s.num_records] for s in plan.shards],
     }
     # On one line: with an indent, JSON of a hundred thousand shards takes seconds.
-    return json.dumps(values, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def remote_records_name(plan: Plan) -> str:
