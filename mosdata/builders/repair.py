@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from mosdata.builders.card_sections import command_of as makes
 from mosdata.builders.commit import write_quarantine
 from mosdata.builders.executors import Execution, execute, usable_cores
 from mosdata.builders.plan import PLAN_NAME, RECORDS_NAME, Plan, read_plan
@@ -37,7 +38,7 @@ from mosdata.builders.stage import run_folder
 from mosdata.builders.status import Home, is_finished
 from mosdata.builders.strikes import forgive
 from mosdata.builders.summary import command_of
-from mosdata.errors import DamagedDataset, InvalidValue, MosdataError
+from mosdata.errors import InvalidValue, MosdataError
 from mosdata.manifests.durable import beside, sha256_file, sync_file, sync_folder
 from mosdata.manifests.places import is_remote
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
@@ -344,37 +345,5 @@ def command_for(dataset: Dataset) -> str:
 
     Rows of files that are sound are taken over.
     """
-    config: dict[str, Any] = dict(dataset.manifest["config"])
     again = dataset.folder.with_name(f"{dataset.folder.name}-again")
-    try:
-        if dataset.stage == "build":
-            words = _build_words(config)
-        elif dataset.stage == "corrupt":
-            words = _corrupt_words(config)
-        else:
-            words = f"{dataset.stage} ..."
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedDataset(
-            f"{dataset.folder / MANIFEST_NAME} does not say how the dataset was made: {error!r}."
-        ) from error
-    return f"mosdata {words} --out {again}"
-
-
-def _build_words(config: Mapping[str, Any]) -> str:
-    systems = config["systems"].values()
-    shares = ":".join(f"{share:g}" for share in config["split"])
-    return (
-        f"build -t TRANSCRIPTS --systems {','.join(system['build'] for system in systems)} "
-        f"--language {config['language']} --voices {max(len(s['voices']) for s in systems)} "
-        f"--takes {config['takes']} --sample-rate {config['sample_rate_hz']} --split {shares} "
-        f"--seed {config['seed']}"
-    )
-
-
-def _corrupt_words(config: Mapping[str, Any]) -> str:
-    keep = "" if config["keep_sources"] else " --no-keep-sources"
-    return (
-        f"corrupt SOURCE --levels {','.join(f'{level:g}' for level in config['levels'])} "
-        f"--kinds {','.join(config['kinds'])} --per-clip {config['per_clip']}{keep} "
-        f"--seed {config['seed']}"
-    )
+    return f"{makes(dataset.manifest)} --out {again}".replace(" \\\n ", "")

@@ -158,7 +158,7 @@ def test_what_cannot_be_mended_is_exit_code_1(mosdata, workspace):
     ended = mosdata("repair", "out/speech")
 
     assert ended.code == 1
-    assert "mosdata build -t TRANSCRIPTS --systems tone" in ended.err
+    assert "mosdata build --transcripts FILE --systems tone" in ended.err
 
 
 @pytest.mark.parametrize(
