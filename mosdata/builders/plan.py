@@ -27,7 +27,7 @@ from mosdata.builders.stage import Record, Stage, StageSpec, spec_from_json
 from mosdata.errors import DamagedDataset, OutputConflict, UsageError
 from mosdata.manifests.durable import create_text, sync_file, write_text
 from mosdata.manifests.ids import canonical_json
-from mosdata.manifests.places import copy, is_remote, scratch_of, stamp_of
+from mosdata.manifests.places import copy, file_exists, is_remote, scratch_of, stamp_of
 
 PLAN_VERSION: Final = 1
 """Part of every plan's name."""
@@ -182,7 +182,7 @@ def read_plan(folder: Path) -> Plan | None:
         DamagedDataset: ``plan.json`` is not ours, or another version of mosdata wrote it.
     """
     path = folder / PLAN_NAME
-    if not path.is_file():
+    if not file_exists(path):
         return None
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

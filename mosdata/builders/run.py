@@ -45,7 +45,7 @@ from mosdata.builders.summary import (
 )
 from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
 from mosdata.errors import DamagedDataset, InvalidValue, NotEnoughSpace, OutputConflict
-from mosdata.manifests.places import filesystem_of, is_remote, key_of, reaching
+from mosdata.manifests.places import file_exists, is_remote, names_in, reaching
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
@@ -245,7 +245,7 @@ def _others_may_be_faster(out: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        if not (is_remote(out) and (out / MANIFEST_NAME).is_file()):
+        if not (is_remote(out) and file_exists(out / MANIFEST_NAME)):
             raise
 
 
@@ -331,9 +331,9 @@ def _is_sealed(out: Path, plan_id: Callable[[], str]) -> bool:
         OutputConflict: something else is there.
     """
     with reaching(out):
-        if (out / MANIFEST_NAME).is_file():
+        if file_exists(out / MANIFEST_NAME):
             return True
-        if not filesystem_of(out).exists(key_of(out)):
+        if not names_in(out):
             return False
         begun = read_plan(run_folder(out))
     if begun is not None and begun.plan_id == plan_id():
@@ -400,16 +400,12 @@ def _with_inputs_of(stage: Stage, run: Path, plan: Plan) -> Plan:
 
 def check_run_folder(run: Path) -> None:
     """Refuse to write into a folder that happens to have our run folder's name."""
-    with reaching(run):
-        if not run.exists():
-            return
-    if run.is_dir():
-        strangers = {
-            path.name
-            for path in run.iterdir()
-            if path.name not in RUN_FILES and not path.name.startswith(RUN_PREFIXES)
-        }
-        if not strangers:
+    if not is_remote(run) and not run.exists():
+        return
+    if is_remote(run) or run.is_dir():
+        with reaching(run):
+            names = names_in(run) if is_remote(run) else {path.name for path in run.iterdir()}
+        if all(name in RUN_FILES or name.startswith(RUN_PREFIXES) for name in names):
             return
     raise OutputConflict(
         f"{run} is in the way: the state of the run goes there, and it holds something else. "

@@ -29,7 +29,14 @@ from mosdata.builders.takeover import TakesOver, reusing
 from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, StoreTrouble, UsageError
 from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import canonical_json
-from mosdata.manifests.places import copy, is_remote, place_of, reaching, stamp_of
+from mosdata.manifests.places import (
+    bucket_is_missing,
+    copy,
+    is_remote,
+    place_of,
+    reaching,
+    stamp_of,
+)
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
@@ -90,7 +97,7 @@ def _stamp(run: Path) -> tuple[object, ...]:
     try:
         return stamp_of(run / PLAN_NAME)
     except FileNotFoundError as error:
-        if is_remote(run) and "bucket" in str(error).lower():
+        if bucket_is_missing(error):
             raise
         raise NothingFound(f"{run} holds no plan; start with 'mosdata build'.") from error
 

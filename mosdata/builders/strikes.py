@@ -26,7 +26,7 @@ from typing import IO, Final, Self
 
 from mosdata.builders.plan import Shard
 from mosdata.manifests.durable import write_text
-from mosdata.manifests.places import is_remote, scratch_of
+from mosdata.manifests.places import file_exists, is_remote, scratch_of
 
 WORKER_CRASH: Final = "worker_crash"
 WORKER_KILLED: Final = "worker_killed"
@@ -220,7 +220,7 @@ def strike(
 
 
 def _is_watched(run: Path, shard: Shard) -> bool:
-    return _strikes_path(run, shard).is_file()
+    return file_exists(_strikes_path(run, shard))
 
 
 def _watch(run: Path, shard: Shard) -> str | None:

@@ -124,8 +124,9 @@ def remove_tree(folder: Path) -> None:
     """A folder and all that is in it; nothing where there is none."""
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
-    elif filesystem_of(folder).exists(key_of(folder)):
-        filesystem_of(folder).rm(key_of(folder), recursive=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            filesystem_of(folder).rm(key_of(folder), recursive=True)
 
 
 def parquet_file(path: Path) -> pq.ParquetFile:
@@ -147,6 +148,34 @@ def write_parquet(table: pa.Table, path: Path, **options: Any) -> None:
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
     filesystem_of(path).pipe_file(key_of(path), sink.getvalue())
+
+
+def file_exists(path: Path) -> bool:
+    """Whether there is a file; unlike ``is_file``, an error of the store is no "no"."""
+    if not is_remote(path):
+        return path.is_file()
+    try:
+        return bool(filesystem_of(path).info(key_of(path))["type"] == "file")
+    except FileNotFoundError as error:
+        if bucket_is_missing(error):
+            raise
+        return False
+
+
+def bucket_is_missing(error: FileNotFoundError) -> bool:
+    """Whether not the file alone is missing, but all around it."""
+    return "bucket does not exist" in str(error) or "NoSuchBucket" in str(error)
+
+
+def names_in(folder: Path) -> set[str]:
+    """Files and folders directly in a remote folder; none where there is no such folder."""
+    try:
+        listed = filesystem_of(folder).ls(key_of(folder), detail=False)
+    except FileNotFoundError as error:
+        if bucket_is_missing(error):
+            raise
+        return set()
+    return {PurePosixPath(name).name for name in listed}
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -255,7 +284,7 @@ def _trouble(error: Exception) -> str | None:
         )
     if isinstance(error, PermissionError) and error.filename is None:
         return f"the store refuses us ({error}). Check the credentials and what they may do."
-    if isinstance(error, FileNotFoundError) and "bucket" in str(error).lower():
+    if isinstance(error, FileNotFoundError) and bucket_is_missing(error):
         return f"there is no such bucket ({error}). Make it first, or correct the address."
     silent = isinstance(error, TimeoutError | ConnectionError) or any(
         base.__name__ in ("HTTPClientError", "BotoConnectionError", "ConnectionError")
@@ -263,8 +292,8 @@ def _trouble(error: Exception) -> str | None:
     )
     if silent:
         return (
-            f"the store does not answer ({error or kind.__name__}). What is finished is safe: run "
-            "the same command again when it does."
+            f"the store does not answer ({str(error) or kind.__name__}). What is finished is safe: "
+            "run the same command again when it does."
         )
     if (
         isinstance(error, OSError)

@@ -36,6 +36,7 @@ from mosdata.manifests.groups import whole
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.places import (
     AT_ONCE,
+    file_exists,
     is_remote,
     parquet_file,
     place_of,
@@ -321,7 +322,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     folder = place_of(folder)
     path = folder / MANIFEST_NAME
     with reaching(folder):
-        there = path.is_file()
+        there = file_exists(path)
     if not there:
         raise NothingFound(
             f"{folder} is not a finished dataset: it has no {MANIFEST_NAME}. "
