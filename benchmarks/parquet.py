@@ -2,10 +2,11 @@
 
     python benchmarks/parquet.py [NUM_CLIPS]
 
-Plain pyarrow writes and reads the same Arrow table with the same compression, encodings and row
-groups, and stops there; our side begins and ends with Python rows. The bytes are random, as those
-of FLAC look to Parquet. Both take turns, and the best of the rounds counts: memory bandwidth is
-what other work on a machine takes away first.
+Like with like, twice. Tables: an Arrow table is written and read back as one, by us and by plain
+pyarrow. Rows: rows of Python are written and read back as such, our utterances by us and dicts by
+plain pyarrow. Both sides write the same bytes with the same compression, encodings and row groups,
+and see them to the disk. The sound is random, as that of FLAC looks to Parquet. All take turns, and
+the best of the rounds counts: memory bandwidth is what other work on a machine takes away first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from mosdata.manifests.durable import sync_file
 from mosdata.manifests.rows import Utterance
-from mosdata.manifests.schema import clips_batch, clips_schema
+from mosdata.manifests.schema import CLIPS, clips_batch, clips_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, Dataset, ParquetRows, writer_options
 
 ROUNDS = 7
@@ -65,79 +66,97 @@ class Sides:
         self._rows = rows_of(num_clips)
         self._ours, self._plain = folder / "ours.parquet", folder / "plain.parquet"
         self._table = pa.Table.from_batches([clips_batch(self._rows, self._schema)])
+        self._dicts = self._table.to_pylist()
         entry = {"path": "ours.parquet", "split": "train", "rows": num_clips, "bytes": 0}
         manifest = {"data": [{**entry, "sha256": ""}], "class_names": list(NAMES)}
         self._dataset = Dataset(folder, manifest)
 
     def write_ours(self) -> None:
-        """Rows to batches to a file on the disk."""
-        writer = ParquetRows(self._ours, self._schema)
-        for first in range(0, len(self._rows), ROW_GROUP_ROWS):
-            part = self._rows[first : first + ROW_GROUP_ROWS]
-            writer.write(clips_batch(part, self._schema))
-        writer.close()
+        """A table."""
+        self._write_ours(self._table.to_batches(max_chunksize=ROW_GROUP_ROWS))
 
     def write_plain(self) -> None:
-        """A finished table to a file on the disk."""
-        options = writer_options(self._schema)
-        pq.write_table(self._table, self._plain, row_group_size=ROW_GROUP_ROWS, **options)
-        sync_file(self._plain)
+        """A table."""
+        self._write_plain(self._table)
 
     def read_ours(self) -> None:
-        """Every row, with its sound as bytes."""
-        assert sum(len(row.audio) for row in self._dataset.utterances())
+        """A table."""
+        assert self._dataset.table(list(CLIPS)).num_rows
 
     def read_plain(self) -> None:
         """A table."""
         assert pq.read_table(self._plain).num_rows
 
+    def write_our_rows(self) -> None:
+        """Utterances."""
+        firsts = range(0, len(self._rows), ROW_GROUP_ROWS)
+        parts = (self._rows[first : first + ROW_GROUP_ROWS] for first in firsts)
+        self._write_ours(clips_batch(part, self._schema) for part in parts)
+
+    def write_plain_rows(self) -> None:
+        """Dicts."""
+        self._write_plain(pa.Table.from_pylist(self._dicts, self._schema))
+
+    def read_our_rows(self) -> None:
+        """Utterances, each with its sound as bytes."""
+        assert sum(len(row.audio) for row in self._dataset.utterances())
+
     def read_plain_rows(self) -> None:
-        """A table, and its rows as Python values."""
-        for part in pq.read_table(self._plain).to_batches():
-            part.to_pylist()
+        """Dicts, each with its sound as bytes; a row group at a time, as ours."""
+        with pq.ParquetFile(self._plain) as reader:
+            for part in reader.iter_batches(ROW_GROUP_ROWS):
+                assert sum(len(row["audio"]["bytes"]) for row in part.to_pylist())
+
+    def _write_ours(self, batches: Iterable[pa.RecordBatch]) -> None:
+        writer = ParquetRows(self._ours, self._schema)
+        for batch in batches:
+            writer.write(batch)
+        writer.close()
+
+    def _write_plain(self, table: pa.Table) -> None:
+        options = writer_options(self._schema)
+        pq.write_table(table, self._plain, row_group_size=ROW_GROUP_ROWS, **options)
+        sync_file(self._plain)
 
 
-def best_cpu_s(works: dict[str, Callable[[], None]]) -> dict[str, float]:
-    """CPU seconds of each work, the best of some rounds in turns."""
-    best = dict.fromkeys(works, float("inf"))
+WORKS: dict[str, tuple[Callable[[Sides], None], Callable[[Sides], None]]] = {
+    "write a table": (Sides.write_plain, Sides.write_ours),
+    "read a table": (Sides.read_plain, Sides.read_ours),
+    "write rows": (Sides.write_plain_rows, Sides.write_our_rows),
+    "read rows": (Sides.read_plain_rows, Sides.read_our_rows),
+}
+"""What is done by plain pyarrow, and by us."""
+
+
+def best_cpu_s(sides: Sides) -> dict[str, list[float]]:
+    """CPU seconds of each work by plain pyarrow and by us, the best of some rounds in turns."""
+    best = {name: [float("inf")] * 2 for name in WORKS}
     for _ in range(ROUNDS):
-        for name, work in works.items():
-            began = time.process_time()
-            work()
-            best[name] = min(best[name], time.process_time() - began)
+        for name, works in WORKS.items():
+            for side, work in enumerate(works):
+                began = time.process_time()
+                work(sides)
+                best[name][side] = min(best[name][side], time.process_time() - began)
     return best
 
 
 def table(num_clips: int) -> list[str]:
     """Markdown."""
     with tempfile.TemporaryDirectory() as place:
-        sides = Sides(num_clips, Path(place))
-        sides.write_ours()
-        sides.write_plain()
-        found = best_cpu_s(
-            {
-                "write plain": sides.write_plain,
-                "write ours": sides.write_ours,
-                "read plain": sides.read_plain,
-                "read plain, rows": sides.read_plain_rows,
-                "read ours": sides.read_ours,
-            }
-        )
-    both = (found["write plain"] + found["read plain"]) / (found["write ours"] + found["read ours"])
+        found = best_cpu_s(Sides(num_clips, Path(place)))
+    for what in ("a table", "rows"):
+        both = zip(found[f"write {what}"], found[f"read {what}"], strict=True)
+        found[f"write and read back {what}"] = [sum(pair) for pair in both]
     lines = [
         f"{num_clips:,} clips of {FLAC_BYTES // 1000} kB, best of {ROUNDS} rounds.",
         "",
         "| | plain pyarrow, CPU ms a clip | ours | plain / ours |",
         "|---|---:|---:|---:|",
     ]
-    for name, plain, ours in (
-        ("write", "write plain", "write ours"),
-        ("read, to an Arrow table / to rows", "read plain", "read ours"),
-        ("read, to Python dicts / to rows", "read plain, rows", "read ours"),
-    ):
-        each = [1e3 * found[side] / num_clips for side in (plain, ours)]
-        lines.append(f"| {name} | {each[0]:.3f} | {each[1]:.3f} | {each[0] / each[1]:.2f} |")
-    return [*lines, f"| write and read back, to a table / to rows | | | {both:.2f} |"]
+    for name, (plain, ours) in found.items():
+        each = [1e3 * cpu_s / num_clips for cpu_s in (plain, ours)]
+        lines.append(f"| {name} | {each[0]:.3f} | {each[1]:.3f} | {plain / ours:.2f} |")
+    return lines
 
 
 if __name__ == "__main__":
