@@ -15,9 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from mosdata.builders import commit
+from mosdata.builders import shard as shard_module
 from mosdata.builders.executors import Execution
 from mosdata.builders.plan import read_plan, write_plan
-from mosdata.builders.receipts import load_receipts, sizes
+from mosdata.builders.receipts import load_receipts, sizes, those_there
 from mosdata.builders.run import run_stage
 from mosdata.builders.shard import run_shard
 from mosdata.builders.stage import run_folder
@@ -155,6 +156,17 @@ def test_of_two_workers_on_a_shard_one_counts(bucket, speech_stage):
     assert {receipt.file: receipt.num_bytes} == {
         f"attempts/{name}": size for name, size in sizes(run / "attempts").items()
     }
+
+
+def test_a_receipt_whose_answer_was_lost_counts(speech_stage, monkeypatch):
+    """The second try finds a receipt there, which is its own: its file stays."""
+    run = place_of(f"memory://{uuid.uuid4().hex}/build.run")
+    plan = write_plan(run, speech_stage(voices=2), records_per_shard=3)
+    save = shard_module.save_receipt
+    monkeypatch.setattr(shard_module, "save_receipt", lambda *given: save(*given) and False)
+    run_shard(str(run), 0)
+
+    assert [0] == list(those_there(run, load_receipts(run, plan)))
 
 
 def test_an_interrupted_commit_is_done_again(built, bucket, speech_stage, monkeypatch):
