@@ -221,6 +221,7 @@ def test_a_worker_nobody_watches_ends_itself(planned):
     run_folder, shard = planned
     program = f"""
         import ctypes
+        import time
         from pathlib import Path
         from mosdata.builders.plan import read_plan
         from mosdata.builders.strikes import SelfStop, open_marker
@@ -228,10 +229,11 @@ def test_a_worker_nobody_watches_ends_itself(planned):
         run = Path({str(run_folder)!r})
         shard = read_plan(run).shards[0]
         with open_marker(run, shard) as marker, SelfStop(marker, 0.5) as limit:
-            with limit.on("quick", 0):
-                pass
-            with limit.on("hanging", 1):
-                ctypes.PyDLL(None).sleep(600)
+            for i in range(20):
+                limit.begin("quick", i)
+                time.sleep(0.05)
+            limit.begin("hanging", 20)
+            ctypes.PyDLL(None).sleep(600)
     """
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], check=False, timeout=60
@@ -248,10 +250,8 @@ def test_a_limit_that_was_kept_leaves_nothing(planned):
     """No file, and no clock that ticks on."""
     run_folder, shard = planned
     with open_marker(run_folder, shard) as marker, SelfStop(marker, 60.0) as limit:
-        with limit.on("quick", 0):
-            pass
-        with pytest.raises(LookupError), limit.on("failing", 1):
-            raise LookupError
+        limit.begin("quick", 0)
+        limit.begin("last", 1)
 
     assert not list((run_folder / "wip").iterdir())
     faulthandler.cancel_dump_traceback_later()
