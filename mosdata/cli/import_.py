@@ -200,7 +200,7 @@ def _why(corpus: RatedCorpus, tables: Sequence[Path]) -> str:
     fits = [
         LAYOUTS[corpus.layout].fit(open_table(path).sample) for path in tables if path.is_file()
     ]
-    return "; ".join(fit.why.replace("``", "") for fit in fits if fit is not None)
+    return "; ".join(fit.why for fit in fits if fit is not None)
 
 
 def _tell(stage: ImportStage, why: str) -> None:

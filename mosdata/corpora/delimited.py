@@ -12,6 +12,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from mosdata.corpora.raw import (
     Sample,
     check_bytes,
     checked_names,
+    count_lines,
     not_utf8,
     read_bytes,
     read_end,
@@ -149,6 +151,8 @@ class DelimitedFile:
             )
         except pa.ArrowInvalid:
             return None
+        if int(self.sample.has_header) + table.num_rows != count_lines(self.path):
+            return None  # Arrow drops in silence what follows an open quotation in a block
         # Arrow makes a row without a number of a blank line, so most files need no search for one.
         suspect = not numbers or any(table[name].null_count for name in numbers)
         if suspect and _BLANK_LINE.search(self._data):
@@ -297,6 +301,10 @@ def find_delimiter(path: Path, head: Sequence[str]) -> str:
             fits[delimiter] = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
     best = [delimiter for delimiter, fit in fits.items() if fit == max(fits.values())]
     if not best:
+        if any(delimiter in line for line in head[:1] for delimiter in DELIMITERS):
+            raise InvalidRatings(
+                f"{path}, line 1 has a quotation mark that is not closed: no columns can be told."
+            )
         raise InvalidRatings(
             f"{path} has no columns: its first line holds no tab, comma, semicolon or bar."
         )
@@ -309,10 +317,11 @@ def find_delimiter(path: Path, head: Sequence[str]) -> str:
 
 
 def _parsed(lines: Sequence[str], delimiter: str) -> list[list[str]]:
-    try:
-        return list(csv.reader(lines, delimiter=delimiter))
-    except csv.Error:
-        return []
+    """The rows of some lines, up to the first that is none (a cell without an end)."""
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows.extend(csv.reader(lines, delimiter=delimiter))
+    return rows
 
 
 def _text_table(names: Sequence[str], cells: Sequence[Sequence[str]]) -> pa.Table:

@@ -45,9 +45,16 @@ class Layout:
         for form in self.forms:
             spec = form(sample)
             if spec is not None:
-                looks = (form.__doc__ or "").strip().rstrip(".")
-                return Fit(layout=self, spec=spec, why=f"{sample.path.name} has {looks}")
+                return Fit(layout=self, spec=spec, why=f"{sample.path.name}: {_looks(form)}")
         return None
+
+    def looks(self) -> str:
+        """What its tables look like, for errors."""
+        return "; or ".join(_looks(form) for form in self.forms)
+
+
+def _looks(form: Form) -> str:
+    return (form.__doc__ or "").strip().rstrip(".").replace("``", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

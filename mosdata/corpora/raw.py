@@ -27,6 +27,9 @@ MAX_SHOWN: Final = 5
 SAMPLE_ROWS: Final = 50
 """Rows that a layout may look at to recognise a file."""
 
+COUNTED_BYTES: Final = 1 << 23
+"""Read at once while lines are counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -131,6 +134,18 @@ def read_end(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - most))
         return file.read()
+
+
+def count_lines(path: Path) -> int:
+    """How many lines a file has, the last one with or without an end; read block by block."""
+    ends = dict.fromkeys((b"\n", b"\r"), 0)
+    last = b""
+    with path.open("rb") as file:
+        while block := file.read(COUNTED_BYTES):
+            last = block[-1:]
+            for end in ends:
+                ends[end] += block.count(end)
+    return (ends[b"\n"] or ends[b"\r"]) + (last not in ends and last != b"")
 
 
 def decoded(path: Path, data: bytes) -> str:

@@ -105,12 +105,12 @@ def _specs(files: Sequence[TableFile], wanted: Layout | None) -> tuple[list[Tabl
     for sample in samples:
         fit = wanted.fit(sample)
         if fit is None:
-            looks = " or ".join((form.__doc__ or "").strip() for form in wanted.forms)
             columns = ", ".join(sample.columns) if sample.has_header else "no header"
             if wanted.name == GENERIC:
                 raise unrecognised(sample)
             raise InvalidRatings(
-                f"{sample.path} is not of the layout {wanted.name} ({columns}); it has: {looks}"
+                f"{sample.path} has {columns} and is no table of the layout {wanted.name}, "
+                f"which looks so: {wanted.looks()}."
             )
         specs.append(fit.spec)
     return specs, wanted.name

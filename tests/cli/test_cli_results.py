@@ -142,7 +142,8 @@ def test_people_can_rate_from_the_command_line(mosdata, workspace):
 
     assert [answer.pop("was_complete") for answer in answers] == [False, True]
     assert answers[0] == answers[1]
-    assert {"folder", "set", "num_scores", "num_clips", "num_raters"} == {*answers[0]}
+    keys = {"folder", "set", "layout", "num_scores", "num_clips", "num_raters", "findings"}
+    assert keys == {*answers[0]}
     assert answers[0]["num_scores"] == rows
 
 

@@ -345,7 +345,7 @@ def test_an_example_is_detected_as_its_own_layout_and_no_other(tmp_path, example
     sample = open_table(written(tmp_path, example)).sample
 
     assert [example.layout] == [fit.layout.name for fit in fits(sample)]
-    assert detect([sample])[0].why.startswith(f"{example.file} has ")
+    assert detect([sample])[0].why.startswith(f"{example.file}: ")
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mosdata.corpora import read_corpus
 from mosdata.corpora.coded import encode, joined
 from mosdata.corpora.delimited import DelimitedFile
+from mosdata.corpora.raw import count_lines
 from mosdata.errors import InvalidRatings, MissingExtra
 
 ROWS = [("t/a", "anna", 4.5, "x"), ("t/a", "bert", 1.0, "x"), ("b", "anna", 3.0, "y")]
@@ -122,6 +123,29 @@ def test_line_breaks_inside_cells_keep_the_line_numbers(tmp_path):
         read_corpus(path)
 
 
+@pytest.mark.parametrize("num_rows", [10, 3_000])
+def test_an_open_quotation_swallows_no_rows(tmp_path, monkeypatch, num_rows):
+    """Neither within a block of the columnar reader nor where it reaches into the next."""
+    monkeypatch.setattr("mosdata.corpora.delimited.BLOCK_BYTES", 1 << 10)
+    path = tmp_path / "t.csv"
+    path.write_text('clip,rater,score\n"a,anna,4\n' + "b,bert,3\n" * num_rows)
+
+    with pytest.raises(InvalidRatings, match=r"line 2 .*quotation"):
+        read_corpus(path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_whatever_ends_them(tmp_path, end):
+    """The last one counts with or without an end."""
+    path = tmp_path / "t.csv"
+    counts = []
+    for last in ("", end):
+        path.write_bytes(f"a{end}{end}b{last}".encode())
+        counts.append(count_lines(path))
+
+    assert [3, 3] == counts
+
+
 def test_ragged_rows_are_counted_with_their_lines(tmp_path):
     """Too few and too many cells: neither is imported, neither is lost from sight."""
     path = tmp_path / "t.csv"
@@ -172,6 +196,9 @@ def test_mostly_ragged_rows_are_a_wrong_reading(tmp_path):
         (b"clip,rater,score\n", "has no rows"),
         (b"clip\na\n", "no tab, comma, semicolon or bar"),
         (b'clip,rater,score\na,anna,4\n"b,anna,4\nc,anna,4\n', "line 3 .*quotation"),
+        (b'"clip,rater,score\na,anna,4\n', "line 1 has a quotation mark that is not closed"),
+        (b'clip,score\n"a,4\n' + b"b,4\n" * 40_000, "line 2 .*quotation"),
+        (b'clip,score\n"a' + b"x" * 140_000 + b",4\n", "line 2 .*quotation"),
         (b"clip,rater,clip,score\na,b,c,4\n", "two columns called 'clip'"),
         (b"a.wav,3;b\nb.wav,4;c\n", "separated by comma or semicolon"),
     ],
