@@ -109,8 +109,8 @@ def _specs(files: Sequence[TableFile], wanted: Layout | None) -> tuple[list[Tabl
             if wanted.name == GENERIC:
                 raise unrecognised(sample)
             raise InvalidRatings(
-                f"{sample.path} has {columns} and is no table of the layout {wanted.name}, "
-                f"which looks so: {wanted.looks()}."
+                f"{sample.path} is not of the layout {wanted.name} ({columns}); that one has: "
+                f"{wanted.looks()}."
             )
         specs.append(fit.spec)
     return specs, wanted.name
