@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +18,6 @@ from mosdata.manifests.places import parquet_file
 from mosdata.manifests.store import Dataset, damage_named
 
 COLUMNS: Final = (
-    "id",
     "system",
     "synthesizer",
     "engine_revision",
@@ -59,44 +60,55 @@ class ScoreFacts:
 
 
 class CardFacts:
-    """What the clips and the ratings of a dataset add up to."""
+    """What the clips and the ratings of a dataset add up to; no clip is kept in memory."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._rows = dataset.table(list(COLUMNS)).to_pylist() if dataset.files else []
-        self.languages = sorted({row["language"] for row in self._rows})
-        self.splits = Counter(row["split"] for row in self._rows)
-        self.licenses = Counter((row["license"], row["output_terms"]) for row in self._rows)
-        self.rates = Counter(row["sample_rate_hz"] for row in self._rows if row["sample_rate_hz"])
-        self.durations = np.array([row["duration_s"] for row in self._rows], dtype=np.float64)
-        self.hours = float(self.durations.sum()) / 3600
+        self.splits: Counter[str] = Counter()
+        self.licenses: Counter[tuple[str, str]] = Counter()
+        self.rates: Counter[int] = Counter()
         self.by_corruption: Counter[tuple[str, float]] = Counter()
         self.by_system_level: Counter[tuple[str, float]] = Counter()
-        for row in self._rows:
-            applied = row["corruptions"] or ()
-            level = max((one["level"] for one in applied), default=0.0)
-            self.by_system_level[row["system"], level] += 1
-            self.by_corruption.update((one["name"], one["level"]) for one in applied)
+        self._languages: set[str] = set()
+        self._systems: defaultdict[str, _SystemSums] = defaultdict(_SystemSums)
+        self._sentences = _Sentences()
+        durations = [np.zeros(0)]
+        for table in dataset.tables(COLUMNS):
+            durations.append(table["duration_s"].to_numpy())
+            self._sentences.add(table)
+            for row in table.to_pylist():
+                self._add(row)
+        self.languages = sorted(self._languages)
+        self.durations: NDArray[np.float64] = np.concatenate(durations)
+        self.hours = float(self.durations.sum()) / 3600
+
+    def _add(self, row: Mapping[str, Any]) -> None:
+        self._languages.add(row["language"])
+        self.splits[row["split"]] += 1
+        self.licenses[row["license"], row["output_terms"]] += 1
+        if row["sample_rate_hz"]:
+            self.rates[row["sample_rate_hz"]] += 1
+        applied = row["corruptions"] or ()
+        level = max((one["level"] for one in applied), default=0.0)
+        self.by_system_level[row["system"], level] += 1
+        self.by_corruption.update((one["name"], one["level"]) for one in applied)
+        self._systems[row["system"]].add(row)
 
     @cached_property
     def systems(self) -> list[SystemFacts]:
         """Every system, by name."""
-        by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in self._rows:
-            by_name[row["system"]].append(row)
-        return [self._system(name, rows) for name, rows in sorted(by_name.items())]
+        return [self._system(name, sums) for name, sums in sorted(self._systems.items())]
 
-    def _system(self, name: str, rows: list[dict[str, Any]]) -> SystemFacts:
+    def _system(self, name: str, sums: _SystemSums) -> SystemFacts:
         names = self.dataset.class_names
-        labels = sorted({names[row["synthesizer"]] for row in rows})
         return SystemFacts(
             name=name,
-            label=", ".join(labels),
-            clips=len(rows),
-            seconds=sum(row["duration_s"] for row in rows),
-            revisions=tuple(sorted({row["engine_revision"] for row in rows} - {""})),
-            licences=tuple(sorted({row["license"] for row in rows})),
-            terms=strictest_terms({row["output_terms"] for row in rows}),
+            label=", ".join(sorted({names[index] for index in sums.classes})),
+            clips=sums.clips,
+            seconds=sums.seconds,
+            revisions=tuple(sorted(sums.revisions - {""})),
+            licences=tuple(sorted(sums.licences)),
+            terms=strictest_terms(sums.terms),
         )
 
     @property
@@ -112,10 +124,7 @@ class CardFacts:
     @property
     def sentences_in_several_splits(self) -> tuple[int, int]:
         """How many sentences are in more than one split, and how many there are."""
-        splits: defaultdict[str, set[str]] = defaultdict(set)
-        for row in self._rows:
-            splits[row["sentence"]].add(row["split"])
-        return sum(len(found) > 1 for found in splits.values()), len(splits)
+        return self._sentences.shared(), self._sentences.total()
 
     @cached_property
     def scores(self) -> list[ScoreFacts]:
@@ -149,6 +158,54 @@ class CardFacts:
                 table = reader.read(columns=["reason"])
             counts.update(table["reason"].to_pylist())
         return dict(counts.most_common())
+
+
+@dataclass(slots=True)
+class _SystemSums:
+    """What the clips of one system add up to so far."""
+
+    clips: int = 0
+    seconds: float = 0.0
+    classes: set[int] = field(default_factory=set)
+    revisions: set[str] = field(default_factory=set)
+    licences: set[str] = field(default_factory=set)
+    terms: set[str] = field(default_factory=set)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.clips += 1
+        self.seconds += row["duration_s"]
+        self.classes.add(row["synthesizer"])
+        self.revisions.add(row["engine_revision"])
+        self.licences.add(row["license"])
+        self.terms.add(row["output_terms"])
+
+
+class _Sentences:
+    """Which sentences are in which splits: eight bytes each, for there may be millions."""
+
+    def __init__(self) -> None:
+        self._digests: defaultdict[str, list[NDArray[np.uint64]]] = defaultdict(list)
+
+    def add(self, table: pa.Table) -> None:
+        """The sentences of one file, whose clips are of one split."""
+        names = {name.encode() for name in table["sentence"].to_pylist()}
+        raw = b"".join(hashlib.blake2b(name, digest_size=8).digest() for name in names)
+        for split in table["split"].slice(0, 1).to_pylist():
+            self._digests[split].append(np.frombuffer(raw, np.uint64))
+
+    @cached_property
+    def _num_splits(self) -> NDArray[np.intp]:
+        """In how many splits each sentence is."""
+        each = [np.unique(np.concatenate(parts)) for parts in self._digests.values()]
+        return np.unique(np.concatenate([np.zeros(0, np.uint64), *each]), return_counts=True)[1]
+
+    def shared(self) -> int:
+        """Sentences in more than one split."""
+        return int((self._num_splits > 1).sum())
+
+    def total(self) -> int:
+        """Sentences."""
+        return len(self._num_splits)
 
 
 _KEY: Final = ("kind", "dimension", "scale")

@@ -162,12 +162,13 @@ def _show_systems(dataset: Any) -> None:
 
     from mosdata.cli import console
 
-    rows = dataset.table(["system", "duration_s", "flags"]).to_pylist()
-    clips = Counter(row["system"] for row in rows)
+    clips: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
-    for row in rows:
-        seconds[row["system"]] += row["duration_s"]
-        flagged[row["system"]] += bool(row["flags"])
+    for table in dataset.tables(["system", "duration_s", "flags"]):
+        for row in table.to_pylist():
+            clips[row["system"]] += 1
+            seconds[row["system"]] += row["duration_s"]
+            flagged[row["system"]] += bool(row["flags"])
     lines = [[name, n, seconds[name] / 60, flagged[name]] for name, n in clips.items()]
     console.table("Systems", ["system", "clips", "minutes", "flagged"], lines)

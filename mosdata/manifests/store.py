@@ -178,6 +178,10 @@ class Dataset:
 
     def table(self, columns: Sequence[str], split: str | None = None) -> pa.Table:
         """Some columns of all clips at once, with a ``split`` column added."""
+        return pa.concat_tables(self.tables(columns, split))
+
+    def tables(self, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:
+        """The same file by file, for what need not be in memory together."""
 
         def one(file: DataFile) -> pa.Table:
             found = _read_columns(self.folder / file.path, columns)
@@ -185,9 +189,10 @@ class Dataset:
 
         files = self.files_of(split)
         if not is_remote(self.folder):
-            return pa.concat_tables(map(one, files))
+            yield from map(one, files)
+            return
         with ThreadPoolExecutor(AT_ONCE) as pool:  # waiting for answers is most of the work
-            return pa.concat_tables(pool.map(one, files))
+            yield from pool.map(one, files)
 
     def utterances(
         self, split: str | None = None, columns: Sequence[str] | None = None
