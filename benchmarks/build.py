@@ -3,10 +3,12 @@
     python benchmarks/build.py [NUM_CLIPS] [--ray] [--rounds 3] [--systems a,b] [--page]
 
 Both sides speak the same texts with the same systems on two processes, at the same rate and with
-the same FLAC settings. Each is run small and whole, and the difference is what is compared: what
-it takes to start (interpreters, imports, engines, Ray) is in both, and cancels out. What counts is
-CPU time, of the driver and of all workers; other work on the machine changes wall time more than
-anything measured here. Bare and built take turns, and the middle one of the rounds is shown.
+the same FLAC settings. Each is run with a third of the clips and with all, and the difference is
+what is compared: the cost of one more clip. What it takes to start (interpreters, imports, engines)
+is in both, cancels out, and is shown beside it. What counts is CPU time, of the driver, of all
+workers and, for Ray, of its daemons; other work on the machine changes wall time more than anything
+measured here. (Ray's daemons cost by the second, even idle: where other work makes the build wait,
+they cost more a clip.) Bare and built take turns; the middle one of the rounds is shown.
 
 ``--page`` runs all benchmarks of the builders and writes them to ``benchmarks/results``.
 """
@@ -40,8 +42,8 @@ from mosdata.synth.systems import build_system
 
 RATE_HZ = 16_000
 WORKERS = 2
-SMALL_SHARE = 8
-"""The small run has this fraction of the clips."""
+SMALL_SHARE = 3
+"""The small run has one clip of this many."""
 
 HERE = Path(__file__).parent
 PAGES = ("plan.py", "scale.py", "parquet.py")
@@ -156,6 +158,7 @@ class Race:
         self.num_compared = self.num_clips - small * len(systems)
         self._small = self._texts[:small]
         self.costs: dict[str, list[Cost]] = {}
+        self.fixed_s: dict[str, list[float]] = {}
 
     def round(self, name: str, executor: ExecutorName | None) -> None:
         """One small and one whole run."""
@@ -164,7 +167,11 @@ class Race:
             cost_of(lambda texts=texts: self._run(texts, executor), cpu_s)  # type: ignore[misc] # mypy knows no defaults of lambdas
             for texts in (self._texts, self._small)
         )
-        self.costs.setdefault(name, []).append(whole.minus(small))
+        more = whole.minus(small)
+        num_small = self.num_clips - self.num_compared
+        fixed_s = small.cpu_s - more.cpu_s * num_small / self.num_compared
+        self.costs.setdefault(name, []).append(more)
+        self.fixed_s.setdefault(name, []).append(fixed_s)
 
     def _run(self, texts: list[str], executor: ExecutorName | None) -> None:
         self._lap += 1
@@ -177,16 +184,28 @@ class Race:
     def lines(self) -> list[str]:
         """The middle of the rounds, as a Markdown table."""
         lines = [
-            "| | CPU ms a clip | of the bare loop's throughput, by CPU time | by wall time |",
-            "|---|---:|---:|---:|",
+            "| | CPU ms for one more clip | CPU s besides | of the bare loop's throughput, by CPU "
+            "time | by wall time |",
+            "|---|---:|---:|---:|---:|",
         ]
         bare = self.costs["bare loop"]
         for name, costs in self.costs.items():
             cpu_ms = median(1e3 * cost.cpu_s / self.num_compared for cost in costs)
             by_cpu = median(b.cpu_s / c.cpu_s for b, c in zip(bare, costs, strict=True))
             by_wall = median(b.wall_s / c.wall_s for b, c in zip(bare, costs, strict=True))
-            lines.append(f"| {name} | {cpu_ms:.2f} | {by_cpu:.2f} | {by_wall:.2f} |")
-        return lines
+            fixed_s = median(self.fixed_s[name])
+            lines.append(
+                f"| {name} | {cpu_ms:.2f} | {fixed_s:.1f} | {by_cpu:.2f} | {by_wall:.2f} |"
+            )
+        return [*lines, *self._ray_line()]
+
+    def _ray_line(self) -> list[str]:
+        """What a clip costs more on Ray than in local processes, round by round."""
+        pairs = zip(self.costs["build, process"], self.costs.get("build, ray", ()), strict=False)
+        more = [1e3 * (ray.cpu_s - own.cpu_s) / self.num_compared for own, ray in pairs]
+        told = ", ".join(f"{ms:+.2f}" for ms in more)
+        line = f"Ray beside processes, ms for one more clip, by round: {told}."
+        return ["", line] if more else []
 
 
 def race(num_clips: int, systems: Sequence[str], *, rounds: int, with_ray: bool) -> list[str]:
@@ -201,7 +220,7 @@ def race(num_clips: int, systems: Sequence[str], *, rounds: int, with_ray: bool)
                     contest.round("build, ray", "ray")
         about = (
             f"{contest.num_clips:,} clips by {', '.join(systems)} on {WORKERS} workers, {rounds} "
-            f"rounds; {contest.num_compared:,} of them beyond the small run."
+            f"round{'s' * (rounds > 1)}, beside {contest.num_clips - contest.num_compared:,} clips."
         )
         ray = ["", f"Ray took {start_s:.1f} s to start, once; not in the table."] if start_s else []
         return [about, "", *contest.lines(), *ray]
@@ -214,7 +233,8 @@ def page(num_clips: int, systems: Sequence[str], *, rounds: int, with_ray: bool)
         "# What the builders cost",
         f"mosdata {__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"load average {began:.1f} at the beginning: CPU times are comparable, wall times less so.",
-        "## A build beside a bare loop\n\n`python benchmarks/build.py`",
+        f"## A build beside a bare loop\n\n`python benchmarks/build.py {num_clips} --rounds "
+        f"{rounds}{' --ray' * with_ray}`",
         "\n".join(race(num_clips, systems, rounds=rounds, with_ray=with_ray)),
     ]
     for name in PAGES:
@@ -229,7 +249,7 @@ def page(num_clips: int, systems: Sequence[str], *, rounds: int, with_ray: bool)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("num_clips", type=int, nargs="?", default=2000)
+    parser.add_argument("num_clips", type=int, nargs="?", default=6000)
     parser.add_argument("--systems", default="espeak-formant")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ray", action="store_true")

@@ -1,6 +1,6 @@
 """Whether the builders stay small and quick as runs grow: memory of a build, time of a resume.
 
-    python benchmarks/scale.py [--clips 1000,20000] [--shards 10000]
+    python benchmarks/scale.py [--clips 1000,20000,60000] [--shards 10000]
 
 Memory is that of a build of ``tone`` by two processes: the peak of the driver and of the largest
 worker, each size in processes of its own. A resume finds all shards finished: first every file is
@@ -69,12 +69,22 @@ def _watch(peaks: dict[str, float], finished: threading.Event) -> None:
 
 def memory(sizes: list[int]) -> list[str]:
     """Markdown."""
-    lines = ["| clips | driver, MB | largest worker, MB |", "|---:|---:|---:|"]
+    lines = [
+        "| clips | driver, MB | bytes for each clip more | largest worker, MB |",
+        "|---:|---:|---:|---:|",
+    ]
+    before: dict[str, float] | None = None
     for size in sizes:
         command = [sys.executable, __file__, "--alone", str(size)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        lines.append(f"| {size:,} | {found['driver']:.0f} | {found['worker']:.0f} |")
-    return lines
+        slope = "" if before is None else f"{_slope(before, found):.0f}"
+        lines.append(f"| {size:,} | {found['driver']:.0f} | {slope} | {found['worker']:.0f} |")
+        before = found
+    return [*lines, "", "Each clip has a text of its own here: the driver keeps the texts."]
+
+
+def _slope(before: dict[str, float], found: dict[str, float]) -> float:
+    return 1e6 * (found["driver"] - before["driver"]) / (found["clips"] - before["clips"])
 
 
 def resumed(num_shards: int) -> list[str]:
@@ -123,7 +133,7 @@ def resumed(num_shards: int) -> list[str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clips", default="1000,20000")
+    parser.add_argument("--clips", default="1000,20000,60000")
     parser.add_argument("--shards", type=int, default=10_000)
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
