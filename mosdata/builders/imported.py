@@ -29,7 +29,7 @@ from mosdata.builders.licences import TERMS_STRICTEST_FIRST
 from mosdata.builders.rated_clips import RatedClip, rated_clips, ratings_digest, unrated_clip
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.corpora.table import Finding, RatedCorpus
-from mosdata.errors import InvalidRatings, InvalidValue, NothingFound
+from mosdata.errors import InvalidRatings, InvalidValue, NothingFound, UnknownName
 from mosdata.manifests.ids import JSON, canonical_json, stable_id
 from mosdata.manifests.rows import UNKNOWN
 from mosdata.manifests.splits import SPLITS, SplitRule
@@ -102,6 +102,7 @@ class ImportStage:
         NothingFound: no such folder, or it has the file of no clip.
         InvalidRatings: audio that cannot be told apart, or nobody has scored anything.
         InvalidValue: a split key that some clips lack.
+        UnknownName: a class for a system that the corpus does not have.
     """
 
     needs_gpu = False
@@ -120,6 +121,7 @@ class ImportStage:
         self._folder = AudioFolder(audio, deep=deep) if audio else None
         clips, self._findings = rated_clips(corpus)
         clips = self._chosen(clips)
+        self._check_classes({str(clip.about["system"]) for clip in clips})
         self.by = key_to_split_by(clips, config.by)
         self.split = filled(config.split, clips, by=self.by)
         splits = splits_of(clips, by=self.by, rule=self.split)
@@ -147,6 +149,11 @@ class ImportStage:
         if not clips:
             raise InvalidRatings("The tables score no clip at all; there is nothing to import.")
         return clips
+
+    def _check_classes(self, systems: set[str]) -> None:
+        for system in self.config.classes:
+            if system not in systems:
+                raise UnknownName("system of the corpus", system, systems)
 
     def _matched(self, clips: list[RatedClip]) -> list[str | None]:
         """The file of each clip.

@@ -16,7 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from mosdata.builders.finish import Progress
     from mosdata.builders.run import Outcome
-    from mosdata.corpora.table import Finding
+    from mosdata.raters.inspection import Found
 
 LOG_WIDTH: Final = 120
 EXAMPLES_SHOWN: Final = 3
@@ -28,7 +28,7 @@ PLAIN_EVERY_S: Final = 5.0
 def people() -> Console:
     """The console for people; logs get lines wide enough for a table."""
     width = None if sys.stderr.isatty() else LOG_WIDTH
-    return Console(stderr=True, highlight=False, soft_wrap=True, width=width)
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True, width=width)
 
 
 def say(message: str) -> None:
@@ -179,7 +179,7 @@ def shown(folder: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[Found]) -> None:
     """What was odd in a corpus: a note each, with its count and the first examples."""
     for found in findings:
         shown = ", ".join(found.examples[:EXAMPLES_SHOWN])

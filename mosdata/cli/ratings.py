@@ -117,8 +117,7 @@ def _show(found: Inspection, name: str) -> None:
         _show_halves("Two halves of the listeners that share nobody", found.halves)
     for sentence in sentences(found):
         console.say(sentence)
-    for finding in found.findings:
-        console.note(f"{finding.code}: {finding.message}")
+    console.show_findings(found.findings)
 
 
 def _facts(found: Inspection) -> list[list[object]]:
@@ -254,7 +253,7 @@ def _write_table(path: Path, table: pa.Table, given: Rated) -> None:
 
     Raises:
         OutputConflict: this would replace what was given.
-        InvalidValue: neither CSV nor Parquet.
+        InvalidValue: neither CSV nor Parquet, or a place where nothing may be written.
     """
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as pq
@@ -266,14 +265,18 @@ def _write_table(path: Path, table: pa.Table, given: Rated) -> None:
         raise OutputConflict(f"{path} is what was given, and is not changed. Give another --out.")
     if path.suffix not in (".csv", ".parquet"):
         raise InvalidValue("The name of the output", path.name, "a name in .csv or .parquet")
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = beside(path)
-    if path.suffix == ".csv":
-        arrow_csv.write_csv(table, partial)
-    else:
-        pq.write_table(table, partial)
-    sync_file(partial)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".csv":
+            arrow_csv.write_csv(table, partial)
+        else:
+            pq.write_table(table, partial)
+        sync_file(partial)
+        partial.replace(path)
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        # Arrow's own have no file name, and a temporary one would tell nobody anything.
+        raise InvalidValue("--out", str(path), "a file in a folder where you may write") from error
 
 
 def adapt(

@@ -154,7 +154,17 @@ def _files(
             files.append(open_table(path, delimiter=delimiter, header=header))
         else:
             raise NothingFound(f"There is no file {path}.")
+    _check_once([file.path for file in files])
     return files, unread
+
+
+def _check_once(paths: Sequence[Path]) -> None:
+    """Refuse a file that was given twice: all of its scores would count double."""
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise InvalidRatings(f"{path} was given twice (as {first}). Name every file once.")
 
 
 def _in_folder(

@@ -203,8 +203,9 @@ def _from_sheet(path: Path) -> tuple[list[tuple[int, Record]], tuple[Finding, ..
     first, *others = book.worksheets
     rows = list(_sheet_rows(first.iter_rows(values_only=True)))
     book.close()
-    if not rows:
-        raise InvalidRatings(f"{path}: the sheet {first.title!r} is empty.")
+    if len(rows) < 2:
+        also = f"; only the first of {len(others) + 1} sheets is read" if others else ""
+        raise InvalidRatings(f"{path}: the sheet {first.title!r} has no rows under a header{also}.")
     names = checked_names(path, rows[0][1])
     records = [(line, dict(zip(names, cells, strict=False))) for line, cells in rows[1:]]
     finding = Finding(

@@ -109,6 +109,14 @@ def test_inspection_has_its_keys_and_its_page(mosdata, table, dataset, source, p
     assert "incomplete" in ended.err
 
 
+def test_what_is_odd_about_a_table_is_counted_with_its_place(mosdata, workspace):
+    """A row that was not read is told with its number and its line."""
+    (workspace / "t.csv").write_text("clip,rater,score\na,x,1\na,y,2\nb,x\nb,x,4\nb,y,4\n")
+    said = mosdata("ratings", "inspect", "t.csv", "--no-page").err
+
+    assert "ragged_row: 1 rows with too few or too many cells; not imported (t.csv, line 4" in said
+
+
 def test_the_page_goes_where_it_is_told_or_nowhere(mosdata, table, workspace):
     """One line on stdout names it."""
     there = mosdata("ratings", "inspect", "votes.csv", "--page", "pages/p.html")
@@ -291,6 +299,7 @@ BAD = {
         (("debias", "votes.csv", "--shrinkage", "-1"), "shrinkage"),
         (("debias", "votes.csv", "--out", "votes.csv"), "is not changed"),
         (("debias", "votes.csv", "--out", "x.txt"), ".csv or .parquet"),
+        (("debias", "votes.csv", "--out", "votes.csv/x.csv"), "where you may write"),
         (("debias", "empty", "--out", "x.csv"), "--out is for tables"),
         (("adapt", "votes.csv"), "--rater-csv"),
         (("adapt", "votes.csv", "--rater-csv", "strangers.csv"), "No clip of strangers.csv"),

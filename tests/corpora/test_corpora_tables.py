@@ -289,6 +289,19 @@ def test_a_spreadsheet_is_read_and_other_sheets_are_counted(tmp_path):
     assert ["unread_sheet"] == [f.code for f in corpus.findings if "notes" in str(f.examples)]
 
 
+def test_a_spreadsheet_whose_first_sheet_has_no_rows_names_it(tmp_path):
+    """The scores may be on another sheet: the message says that only the first is read."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "about"
+    book.active.append(["scores of 2024"])
+    book.create_sheet("scores").append(HEADER)
+    book.save(tmp_path / "t.xlsx")
+
+    with pytest.raises(InvalidRatings, match=r"'about' has no rows .*; only the first"):
+        read_corpus(tmp_path / "t.xlsx")
+
+
 def test_a_spreadsheet_without_openpyxl_names_the_extra(tmp_path, monkeypatch):
     """The package is optional; the message says how to get it."""
     monkeypatch.setitem(sys.modules, "openpyxl", None)
