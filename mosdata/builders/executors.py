@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,7 +20,7 @@ from typing import Final, Literal
 from mosdata.builders.plan import Plan
 from mosdata.builders.processes import Underway, refuse_hopeless, run_processes
 from mosdata.builders.shard import run_shard
-from mosdata.builders.strikes import WORKER_KILLED, strike
+from mosdata.builders.strikes import WORKER_KILLED, markers, strike
 from mosdata.errors import InvalidValue, MosdataError
 from mosdata.manifests.places import is_remote
 
@@ -42,15 +43,18 @@ class Execution:
         address: a Ray cluster.
         record_deadline_s: a record that takes longer, twice, is put aside; ``math.inf`` for no
             limit. ``serial`` has nobody who could stop it, and no limit.
+        on: name of a custom resource of a Ray cluster; only nodes that offer it are given work.
 
     Raises:
-        InvalidValue: an executor that is not known, fewer than one worker, or no time at all.
+        InvalidValue: an executor that is not known, fewer than one worker, or no time at all, or
+            ``on`` without Ray.
     """
 
     executor: ExecutorName = "auto"
     workers: int | None = None
     address: str | None = None
     record_deadline_s: float = RECORD_DEADLINE_S
+    on: str | None = None
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
@@ -59,12 +63,14 @@ class Execution:
             raise InvalidValue("--workers", self.workers, "1 or more")
         if not self.record_deadline_s > 0:  # nor NaN
             raise InvalidValue("--record-deadline", self.record_deadline_s, "more than 0 seconds")
+        if self.on is not None and (not self.on or self.executor in ("serial", "process")):
+            raise InvalidValue("--on", self.on, "a resource of a Ray cluster (--executor ray)")
 
     def resolved(self, *, needs_gpu: bool) -> ExecutorName:
-        """``auto`` is Ray where an address is given or an engine needs a GPU, else processes."""
+        """``auto`` is Ray with an address or a resource, or for a GPU; else processes."""
         if self.executor != "auto":
             return self.executor
-        return "ray" if self.address or needs_gpu else "process"
+        return "ray" if self.address or self.on or needs_gpu else "process"
 
     @property
     def num_workers(self) -> int:
@@ -81,7 +87,7 @@ def usable_cores() -> int:
 
 def execute(
     folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool = False
-) -> Iterator[int | Underway]:
+) -> Generator[int | Underway, None, None]:
     """Run the shards in ``todo``; yields each number as its receipt appears, and the way there."""
     name = execution.resolved(needs_gpu=needs_gpu)
     if name == "serial":
@@ -97,7 +103,7 @@ def execute(
     return _run_ray(folder, plan, todo, execution, needs_gpu=needs_gpu)
 
 
-def _run_serial(folder: Path, todo: Iterable[int]) -> Iterator[int]:
+def _run_serial(folder: Path, todo: Iterable[int]) -> Generator[int, None, None]:
     for index in todo:
         run_shard(str(folder), index)
         yield index
@@ -105,30 +111,45 @@ def _run_serial(folder: Path, todo: Iterable[int]) -> Iterator[int]:
 
 def _run_ray(
     folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool
-) -> Iterator[int]:
+) -> Generator[int | Underway, None, None]:
+    from mosdata import cluster
+
+    with cluster.session(address=execution.address, num_cpus=execution.num_workers):
+        if is_remote(folder):  # each node finds it by its address
+            cluster.refuse_strangers(cluster.survey(workers_only=True), folder)
+        else:
+            cluster.check_shared_folder(folder)
+        yield from _call_until_done(folder, plan, todo, execution, needs_gpu=needs_gpu)
+
+
+def _call_until_done(
+    folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool
+) -> Generator[int | Underway, None, None]:
     from mosdata import cluster
 
     deadline_s = execution.record_deadline_s
     limit_s = deadline_s if math.isfinite(deadline_s) else None
     deaths = 0
     attempts = deque(todo)
-    with cluster.session(address=execution.address, num_cpus=execution.num_workers):
-        if is_remote(folder):  # each node finds it by its address
-            cluster.refuse_strangers(cluster.survey(workers_only=True), folder)
-        else:
-            cluster.check_shared_folder(folder)
-        while attempts:
-            batch = list(attempts)
-            attempts.clear()
-            calls = cluster.run_calls(
-                run_shard,
-                [(str(folder), index, limit_s) for index in batch],
-                num_gpus=1.0 if needs_gpu else 0.0,
-            )
-            for position, outcome in calls:
-                index = batch[position]
+    unfinished = set(todo)
+    while batch := list(attempts):
+        attempts.clear()
+        calls = cluster.run_calls(
+            run_shard,
+            [(str(folder), index, limit_s) for index in batch],
+            num_gpus=1.0 if needs_gpu else 0.0,
+            where=execution.on,
+            tells_waiting=True,
+        )
+        with closing(calls):
+            for ended in calls:
+                if ended is None:
+                    yield _under_way(folder, unfinished)
+                    continue
+                index, outcome = batch[ended[0]], ended[1]
                 if outcome is None:
                     deaths = 0
+                    unfinished.discard(index)
                     yield index
                 elif isinstance(outcome, MosdataError):
                     raise outcome
@@ -139,3 +160,10 @@ def _run_ray(
                     deaths = 0 if blamed else deaths + 1
                     refuse_hopeless(folder, deaths)
                     attempts.append(index)
+
+
+def _under_way(folder: Path, unfinished: set[int]) -> Underway:
+    """How far the shards are of which a worker says so where this driver sees it."""
+    return Underway(
+        {index: mark.num_done for index, mark in markers(folder) if index in unfinished}
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -121,13 +122,14 @@ def _run(
 ) -> dict[int, Receipt]:
     """Receipts of what was missing."""
     made: dict[int, Receipt] = {}
-    for news in execute(run, plan, todo, execution, needs_gpu=needs_gpu):
-        if isinstance(news, Underway):
-            meter.underway(news.records)
-        else:
-            made[news] = _receipt_of(run, plan, news)
-            meter.add(news, made[news])
-        on_progress(meter.progress())
+    with closing(execute(run, plan, todo, execution, needs_gpu=needs_gpu)) as told:
+        for news in told:
+            if isinstance(news, Underway):
+                meter.underway(news.records)
+            else:
+                made[news] = _receipt_of(run, plan, news)
+                meter.add(news, made[news])
+            on_progress(meter.progress())
     return made
 
 

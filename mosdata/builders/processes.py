@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +120,7 @@ class Underway:
 
 def run_processes(
     folder: Path, plan: Plan, todo: Sequence[int], *, num_workers: int, deadline_s: float
-) -> Iterator[int | Underway]:
+) -> Generator[int | Underway, None, None]:
     """Run shards in child processes.
 
     Args:

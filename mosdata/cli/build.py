@@ -16,6 +16,7 @@ from mosdata.cli.options import (
     Executor,
     MaxQuarantine,
     NoReuse,
+    On,
     Out,
     PlanOnly,
     RecordDeadline,
@@ -51,6 +52,7 @@ def build(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    on: On = None,
     record_deadline: RecordDeadline = RECORD_DEADLINE_S,
     max_quarantine: MaxQuarantine = "100%",
     reuse: Reuse = None,
@@ -72,7 +74,11 @@ def build(
     from mosdata.manifests.splits import SplitRule
 
     execution = execution_of(
-        executor=executor, workers=workers, address=address, record_deadline=record_deadline
+        executor=executor,
+        workers=workers,
+        address=address,
+        record_deadline=record_deadline,
+        on=on,
     )
     config = SpeechConfig(
         systems=tuple(name.strip() for name in systems.split(",") if name.strip()),

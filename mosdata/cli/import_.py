@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosdata.cli.options import (
+    RECORD_DEADLINE_S,
     WORKSPACE,
     Address,
     AsJson,
@@ -16,6 +17,7 @@ from mosdata.cli.options import (
     Executor,
     MaxQuarantine,
     Out,
+    RecordDeadline,
     Workers,
     execution_of,
     orders_of,
@@ -82,6 +84,7 @@ def import_(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    record_deadline: RecordDeadline = RECORD_DEADLINE_S,
     max_quarantine: MaxQuarantine = "100%",
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -99,7 +102,9 @@ def import_(
     from mosdata.corpora.read import read_corpus
     from mosdata.manifests.splits import SplitRule
 
-    execution = execution_of(executor=executor, workers=workers, address=address)
+    execution = execution_of(
+        executor=executor, workers=workers, address=address, record_deadline=record_deadline
+    )
     everywhere, by_system = _classes(system_class or [])
     config = ImportConfig(
         system_class=everywhere,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mosdata.cli.options import (
+    RECORD_DEADLINE_S,
     Address,
     AsJson,
     Executor,
     MaxQuarantine,
     PlanOnly,
+    RecordDeadline,
     Workers,
     execution_of,
     orders_of,
@@ -65,6 +67,7 @@ def label(
     executor: Executor = "auto",
     workers: Workers = None,
     address: Address = None,
+    record_deadline: RecordDeadline = RECORD_DEADLINE_S,
     max_quarantine: MaxQuarantine = "100%",
     plan_only: PlanOnly = False,
     as_json: AsJson = False,
@@ -84,7 +87,9 @@ def label(
         )
     if ratings and plan_only:
         raise UsageError("--plan-only is for --metrics; scores by people are added at once.")
-    execution = execution_of(executor=executor, workers=workers, address=address)
+    execution = execution_of(
+        executor=executor, workers=workers, address=address, record_deadline=record_deadline
+    )
     target = dataset_or_newest(
         dataset, stages=None, first="mosdata build --transcripts transcripts.txt"
     )

@@ -52,6 +52,13 @@ Workers = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="Address of a running Ray cluster; 'auto' finds the local one.")
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        help="Custom resource of a Ray cluster, such as engine_f5: only nodes that offer it work.",
+    ),
+]
 RecordDeadline = Annotated[
     float,
     typer.Option(
@@ -130,11 +137,13 @@ def execution_of(
     workers: int | None,
     address: str | None,
     record_deadline: float = RECORD_DEADLINE_S,
+    on: str | None = None,
 ) -> Execution:
     """How to run, from the options that say so.
 
     Raises:
-        InvalidValue: no such executor, fewer than one worker, or no time for a record.
+        InvalidValue: no such executor, fewer than one worker, or no time for a record,
+            or a resource without Ray.
     """
     from mosdata.builders.executors import Execution
 
@@ -143,4 +152,5 @@ def execution_of(
         workers=workers,
         address=address,
         record_deadline_s=record_deadline,
+        on=on,
     )

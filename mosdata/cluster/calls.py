@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -37,7 +37,8 @@ def run_calls(
     num_gpus: float = 0.0,
     where: str | None = None,
     window_per_slot: int = 2,
-) -> Iterator[tuple[int, Lost | MosdataError | None]]:
+    tells_waiting: bool = False,
+) -> Generator[tuple[int, Lost | MosdataError | None] | None, None, None]:
     """Call a function once per argument tuple, anywhere; yields (position, outcome) as they end.
 
     The outcome is None for a call that returned, the error for one that raised one of ours, and
@@ -51,6 +52,7 @@ def run_calls(
         num_gpus: share of a GPU for each actor; 0 means tasks of one core each.
         where: name of a custom resource; only nodes that offer it are given calls.
         window_per_slot: calls under way or in the scheduler's queue, per core.
+        tells_waiting: yield None, too, whenever no call has ended for some seconds.
 
     Raises:
         BuildFailed: the function raised something that is not ours.
@@ -74,6 +76,8 @@ def run_calls(
             if not pool.running:
                 return
             done, _ = ray.wait(list(pool.running), num_returns=1, timeout=RESCAN_S)
+            if not done and tells_waiting:
+                yield None
             for reference in done:
                 outcome = _outcome(reference)
                 pool.ended(reference, outcome)
@@ -139,9 +143,12 @@ class _Tasks:
         self.running: dict[Any, int] = {}
         self._cores = supply
         self._window = window_per_slot
-        self._task: Any = ray.remote(num_cpus=1, max_retries=0, runtime_env=worker_environment())(
-            function
-        )
+        self._task: Any = ray.remote(
+            num_cpus=1,
+            resources=supply.label(),
+            max_retries=0,
+            runtime_env=worker_environment(),
+        )(function)
 
     def capacity(self) -> int:
         """Calls that may be under way or in Ray's queue."""

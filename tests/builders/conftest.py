@@ -164,10 +164,11 @@ def run() -> Callable[..., Any]:
         executor: str = "serial",
         workers: int | None = None,
         record_deadline_s: float = 60.0,
+        on: str | None = None,
         **how: Any,
     ) -> Any:
         execution = Execution(
-            executor=executor, workers=workers, record_deadline_s=record_deadline_s
+            executor=executor, workers=workers, record_deadline_s=record_deadline_s, on=on
         )
         return run_stage(stage, out, execution=execution, **{"records_per_shard": 2, **how})
 

@@ -154,7 +154,14 @@ def test_no_worker_outlives_an_interrupted_run(tmp_path, speech_stage, run, engi
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"executor": "threads"}, {"workers": 0}], ids=["executor", "workers"]
+    "wrong",
+    [
+        {"executor": "threads"},
+        {"workers": 0},
+        {"executor": "process", "on": "gpu_hall"},
+        {"on": ""},
+    ],
+    ids=["executor", "workers", "resource without Ray", "resource without a name"],
 )
 def test_a_way_to_run_that_does_not_exist_is_refused(wrong):
     """Before anything starts."""

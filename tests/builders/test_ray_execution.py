@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mosdata.errors import UsageError
+from mosdata.manifests.splits import SplitRule
 from mosdata.manifests.store import open_dataset
 
 pytestmark = pytest.mark.ray
@@ -173,6 +174,41 @@ def test_calls_go_where_an_engine_is(tmp_path, local_ray, num_gpus):
     assert len(list(tmp_path.iterdir())) == 3
     with pytest.raises(UsageError, match="offers 'engine_elsewhere'"):
         list(run_calls(write_text, calls, num_gpus=num_gpus, where="engine_elsewhere"))
+
+
+@pytest.mark.parametrize("system", ["tone", "users_engines:GpuTone"])
+def test_a_build_goes_where_it_is_asked_to(
+    tmp_path, local_ray, speech_stage, run, engines, monkeypatch, system
+):
+    """Nodes with the resource make it; where none has it, that is said, and nothing is made."""
+    monkeypatch.delenv("USERS_LOADS", raising=False)
+    stage = speech_stage(systems=(system,))
+
+    with pytest.raises(UsageError, match="offers 'engine_elsewhere'"):
+        run(stage, tmp_path / "out", executor="auto", on="engine_elsewhere")
+    outcome = run(stage, tmp_path / "out", executor="auto", on="engine_here")
+
+    assert outcome.num_rows == 6
+
+
+def test_the_live_view_moves_within_shards_on_ray(tmp_path, local_ray, speech_stage, run, engines):
+    """Records are counted before their shard is finished, and none is counted twice."""
+    news = []
+    run(
+        speech_stage(
+            [f"Sentence {i}." for i in range(120)],
+            systems=("users_engines:Slow",),
+            split=SplitRule(shares=(1, 0, 0)),
+        ),
+        tmp_path / "out",
+        executor="ray",
+        records_per_shard=120,
+        on_progress=news.append,
+    )
+
+    counts = [now.num_done for now in news]
+    assert any(0 < now.num_done < 120 and not now.num_shards for now in news)
+    assert counts[-1] == 120 == max(counts)
 
 
 JOIN = """
