@@ -61,17 +61,17 @@ class Crasher(Tone):
 
 
 class Unlucky(Slow):
-    """Somebody kills the worker at every text, twice each, and then leaves it alone."""
+    """Somebody kills the worker at every text: at its first two attempts, and at two later ones."""
 
     info = replace(Tone.info, name="users-unlucky")
 
     def synthesize(self, request):
         with open(os.environ["USERS_ATTEMPTS"], "a+") as attempts:
             attempts.seek(0)
-            if attempts.read().splitlines().count(request.text) < 2:
-                attempts.write(request.text + "\\n")
-                attempts.flush()
-                os.kill(os.getpid(), signal.SIGKILL)
+            num_before = attempts.read().splitlines().count(request.text)
+            attempts.write(request.text + "\\n")
+        if num_before in (0, 1, 3, 4):
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().synthesize(request)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mosdata.builders.executors import Execution
 from mosdata.errors import BuildFailed, InvalidValue
+from mosdata.manifests.splits import SplitRule
 from mosdata.manifests.store import open_dataset
 
 
@@ -62,13 +63,16 @@ def test_a_record_that_crashes_is_tried_twice_only(
 def test_kills_that_hit_everybody_put_nobody_aside(
     tmp_path, speech_stage, run, engines, monkeypatch
 ):
-    """Two kills at every single record: all of them are made in the end."""
+    """Four kills at each record, which was made in between: all of them are made in the end."""
     monkeypatch.setenv("USERS_ATTEMPTS", str(tmp_path / "attempts.txt"))
-    stage = speech_stage(systems=("users_engines:Unlucky",))
+    texts, split = ["One word.", "Another word."], SplitRule(shares=(1, 0, 0))
+    stage = speech_stage(texts, systems=("users_engines:Unlucky",), split=split)
 
-    outcome = run(stage, tmp_path / "out", executor="process", workers=1, records_per_shard=3)
+    outcome = run(stage, tmp_path / "out", executor="process", workers=1)
 
-    assert (outcome.num_rows, outcome.num_rejected) == (6, 0)
+    attempts = (tmp_path / "attempts.txt").read_text().splitlines()
+    assert attempts.count(attempts[0]) >= 6
+    assert (outcome.num_rows, outcome.num_rejected) == (2, 0)
 
 
 def test_many_records_that_kill_their_workers_are_all_found(tmp_path, speech_stage, run, engines):
