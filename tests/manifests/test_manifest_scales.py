@@ -1,5 +1,6 @@
 """Scales: what each allows, exact conversions there and back, and no comparison as MOS."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -51,6 +52,26 @@ def test_the_published_conversion_of_iub():
     found = scale_map("mushra_0_100", "acr_1_5").array([0, 37, 50, 100])
 
     assert [1.0, 2.48, 3.0, 5.0] == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("logit", "mos"),
+    [(-2, 1.476812), (-1, 2.075766), (0, 3.0), (0.5, 3.489837), (2, 4.523188)],
+)
+def test_the_end_of_a_sigmoid_as_a_mos(logit, mos):
+    """``1 + 4 sigmoid(x)``, worked by hand: the way from 0..1 to 1..5, and back."""
+    share = 1 / (1 + math.exp(-logit))
+    found = scale_map("0_1", "acr_1_5")(share)
+
+    assert mos == round(found, 6)
+    assert share == pytest.approx(scale_map("acr_1_5", "0_1")(found), rel=1e-14)
+
+
+def test_a_mos_between_0_and_1():
+    """``(mos - 1) / 4``, worked by hand."""
+    found = scale_map("acr_1_5", "0_1").array([3.2, 2.25])
+
+    assert [0.55, 0.3125] == found.tolist()
 
 
 @given(st.lists(st.floats(0, 100) | st.just(float("nan")), max_size=30))
