@@ -104,15 +104,14 @@ def _show(found: Inspection, name: str) -> None:
         f"design: {design.name}."
     )
     console.table("What the ratings can tell", ["", "value", "how"], _facts(found))
-    console.table(
-        "What a perfect judge would score",
-        ["level", "against", "LCC", "SRCC", "from"],
-        [
-            [c.level, c.against, _known(c.lcc), _known(c.srcc), c.source]
-            for c in found.ceilings
-            if c.lcc.value is not None
-        ],
-    )
+    ceilings: list[list[object]] = [
+        [c.level, c.against, _known(c.lcc), _known(c.srcc), c.source]
+        for c in found.ceilings
+        if c.lcc.value is not None
+    ]
+    if ceilings:
+        header = ["level", "against", "LCC", "SRCC", "from"]
+        console.table("What a perfect judge would score", header, ceilings)
     if any(half.lcc.value is not None for half in found.halves):
         _show_halves("Two halves of the listeners that share nobody", found.halves)
     for sentence in sentences(found):
@@ -122,13 +121,17 @@ def _show(found: Inspection, name: str) -> None:
 
 def _facts(found: Inspection) -> list[list[object]]:
     reliability, human = found.reliability, found.human_error
-    rows: list[list[object]] = [
-        ["reliability of one rating", _known(reliability.single), reliability.single.method],
-        ["reliability of a clip's mean", _known(reliability.of_mean),
-         f"at {reliability.mean_votes:.3g} votes"],
-        ["RMSE_human", _known(human.rmse), "one listener against the clip's mean"],
-        ["spread of raters' means", _known(reliability.rater_mean_std), "standard deviation"],
+    told: list[tuple[str, Any, str]] = [
+        ("reliability of one rating", reliability.single, reliability.single.method),
+        ("reliability of a clip's mean", reliability.of_mean,
+         f"at {reliability.mean_votes:.3g} votes"),
+        ("RMSE_human", human.rmse, "one listener against the clip's mean"),
+        ("spread of raters' means", reliability.rater_mean_std, "standard deviation"),
     ]  # fmt: skip
+    rows: list[list[object]] = [
+        [name, _known(estimate), how if estimate.value is not None else estimate.reason]
+        for name, estimate, how in told
+    ]
     if found.offsets is not None:
         row = [f"{found.offsets.min:+.2f} to {found.offsets.max:+.2f}", "harshest to mildest"]
         rows.append(["raters' offsets", *row])

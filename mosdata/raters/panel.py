@@ -313,7 +313,7 @@ def _one_scale(table: pa.Table, *, dimension: str) -> Scale:
     found = sorted(str(name) for name in pc.unique(column).to_pylist())
     raise InvalidRatings(
         f"The ratings of {dimension!r} are on more than one scale or on none: {', '.join(found)}. "
-        "Numbers of different scales cannot be averaged: choose the ratings of one scale."
+        "Numbers of different scales cannot be averaged: give each scale a dataset of its own."
     )
 
 

@@ -117,6 +117,16 @@ def test_what_is_odd_about_a_table_is_counted_with_its_place(mosdata, workspace)
     assert "ragged_row: 1 rows with too few or too many cells; not imported (t.csv, line 4" in said
 
 
+def test_what_cannot_be_known_is_told_with_its_reason(mosdata, workspace):
+    """One vote a clip says nothing of how far listeners are apart."""
+    (workspace / "t.csv").write_text("clip,score\na,1\nb,2\nc,4\n")
+    said = mosdata("ratings", "inspect", "t.csv", "--no-page").err
+    line = next(line for line in said.splitlines() if "RMSE_human" in line)
+
+    assert "n/a" in line
+    assert "no clip has two votes or more" in line
+
+
 def test_the_page_goes_where_it_is_told_or_nowhere(mosdata, table, workspace):
     """One line on stdout names it."""
     there = mosdata("ratings", "inspect", "votes.csv", "--page", "pages/p.html")
