@@ -19,8 +19,10 @@ from mosdata.corpora.read import read_corpus
 from mosdata.corpora.table import Finding
 from mosdata.errors import InvalidRatings
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import parquet_file
+from mosdata.manifests.rows import HUMAN
 from mosdata.manifests.schema import ratings_schema
-from mosdata.manifests.store import Dataset, ParquetRows
+from mosdata.manifests.store import Dataset, ParquetRows, damage_named
 
 MAX_SHOWN: Final = 5
 
@@ -62,7 +64,8 @@ def add_human_ratings(
 
     Raises:
         InvalidRatings: a table cannot be read, a column is missing, or rows with a score off its
-            scale, not a number, or for a clip that the dataset does not have.
+            scale, not a number, for a clip that the dataset does not have, or of a dimension
+            that is on another scale there.
         UnknownName: no such layout or scale.
         InvalidValue: a scale that compares clips.
     """
@@ -73,6 +76,7 @@ def add_human_ratings(
     if not ratings.num_rows:
         raise InvalidRatings(f"{given[0]} has a header and no scores.")
     _check_clips(ratings, dataset, given)
+    _check_scales(ratings, dataset, given)
     name = f"human-{ratings_digest(ratings)[:8]}"
     known = any(entry["name"] == name for entry in dataset.manifest["ratings"])
     if not known:
@@ -115,6 +119,37 @@ def _check_whole(findings: Sequence[Finding], tables: Sequence[Path]) -> None:
             raise InvalidRatings(
                 f"{tables[0]}, nothing was added: {found.count} {found.message} ({shown})."
             )
+
+
+def _check_scales(ratings: pa.Table, dataset: Dataset, tables: Sequence[Path]) -> None:
+    """People's scores of one dimension are on one scale in a dataset, or they cannot be averaged.
+
+    Raises:
+        InvalidRatings: the dataset has scores of the same dimension on another scale.
+    """
+    columns = ["kind", "dimension", "scale"]
+    there = {
+        (row["dimension"], row["scale"])
+        for path in dataset.rating_files
+        for row in _read(path, columns).group_by(columns).aggregate([]).to_pylist()
+        if row["kind"] == HUMAN
+    }
+    new = ratings.select(columns[1:]).group_by(columns[1:]).aggregate([]).to_pylist()
+    for row in new:
+        other = sorted(s for dimension, s in there if dimension == row["dimension"]) or [
+            row["scale"]
+        ]
+        if row["scale"] not in other:
+            raise InvalidRatings(
+                f"{tables[0]}, nothing was added: its scores of {row['dimension']} are on "
+                f"{row['scale']}, those of {dataset.folder} on {other[0]}. Give them a --dimension "
+                "of their own, or import them as a dataset of their own."
+            )
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    with damage_named(path), parquet_file(path) as file:
+        return file.read(columns=columns)
 
 
 def _check_clips(ratings: pa.Table, dataset: Dataset, tables: Sequence[Path]) -> None:

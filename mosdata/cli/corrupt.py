@@ -35,7 +35,7 @@ def corrupt(
         Path | None,
         typer.Argument(
             parser=place,
-            metavar="[DATASET]",
+            metavar="DATASET",
             help="Dataset folder. Default: the newest that 'mosdata build' made.",
         ),
     ] = None,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mosdata.corpora.table import Finding, RatedCorpus
 
 RECORDS_PER_SHARD = 128
+RATINGS_ONLY_PER_SHARD = 16_384
+"""A clip without audio is a hundred bytes: few files of many rows."""
 
 
 def import_(
@@ -125,8 +127,9 @@ def import_(
         folder = out or WORKSPACE / f"import-{plan_id[:8]}"
         _show_plan(stage, folder, plan_id, as_json=as_json)
         return
+    num_records = RECORDS_PER_SHARD if stage.audio else RATINGS_ONLY_PER_SHARD
     with (
-        draft_plan(stage, records_per_shard=RECORDS_PER_SHARD) as draft,
+        draft_plan(stage, records_per_shard=num_records) as draft,
         console.progress("import") as show,
     ):
         folder = out or WORKSPACE / f"import-{draft.plan.plan_id[:8]}"

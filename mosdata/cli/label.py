@@ -34,7 +34,7 @@ def label(
         Path | None,
         typer.Argument(
             parser=place,
-            metavar="[DATASET]",
+            metavar="DATASET",
             help="Dataset folder. Default: the newest under ./out.",
         ),
     ] = None,

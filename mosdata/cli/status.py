@@ -23,7 +23,7 @@ def status(
         Path | None,
         typer.Argument(
             parser=place,
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="Dataset or run folder. Default: every run under ./out.",
         ),
     ] = None,

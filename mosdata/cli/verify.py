@@ -19,7 +19,7 @@ def verify(
         Path | None,
         typer.Argument(
             parser=place,
-            metavar="[DATASET]",
+            metavar="DATASET",
             help="Dataset folder. Default: the newest under ./out.",
         ),
     ] = None,

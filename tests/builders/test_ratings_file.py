@@ -199,3 +199,20 @@ def test_clips_of_another_dataset_are_named_with_their_line(tmp_path, dataset, i
 
     with pytest.raises(InvalidRatings, match=r"line 3: no clip 'strange-0'.*; and 2 more"):
         add_human_ratings(dataset, write(tmp_path, text))
+
+
+def test_one_dimension_is_on_one_scale(tmp_path, dataset, ids, checksums):
+    """Scores of several scales cannot be averaged: a second scale is refused, with what to do."""
+    add_human_ratings(dataset, write(tmp_path, f"clip_id,score\n{ids[0]},4\n"))
+    before = checksums(dataset.folder)
+    fine = write(tmp_path, f"clip_id,score\n{ids[0]},80\n")
+
+    with pytest.raises(
+        InvalidRatings, match=r"mos are on mushra_0_100, .* on acr_1_5.*--dimension"
+    ):
+        add_human_ratings(open_dataset(dataset.folder), fine, scale="mushra_0_100")
+
+    assert before == checksums(dataset.folder)
+    add_human_ratings(
+        open_dataset(dataset.folder), fine, scale="mushra_0_100", dimension="naturalness"
+    )
