@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mosdata.builders.commit import add_ratings
-from mosdata.builders.run import run_lock
+from mosdata.builders.ground import run_lock
 from mosdata.builders.stage import run_folder
 from mosdata.manifests.ids import JSON, stable_id
 from mosdata.manifests.rows import DEBIASED, Rating

@@ -19,9 +19,9 @@ from mosdata.builders import recut
 from mosdata.builders.arrow_copy import INDEX_NAME, write_arrow
 from mosdata.builders.card_plots import PLOTS_FOLDER
 from mosdata.builders.finish import Progress
+from mosdata.builders.ground import check_space
 from mosdata.builders.licences import strictest_terms
 from mosdata.builders.papers import REWRITTEN, write_checksums, write_papers
-from mosdata.builders.run import check_space
 from mosdata.builders.verify import (
     CHECKSUMS_NAME,
     PAPERS,

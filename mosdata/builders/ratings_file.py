@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mosdata.builders.commit import add_ratings
+from mosdata.builders.ground import run_lock
 from mosdata.builders.rated_clips import ratings_digest
-from mosdata.builders.run import run_lock
 from mosdata.builders.stage import run_folder
 from mosdata.corpora.read import read_corpus
 from mosdata.corpora.table import Finding

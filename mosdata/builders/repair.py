@@ -22,6 +22,7 @@ from typing import Any, Final, Literal
 from mosdata.builders.card_sections import command_of as makes
 from mosdata.builders.commit import write_quarantine
 from mosdata.builders.executors import Execution, execute, usable_cores
+from mosdata.builders.ground import run_lock
 from mosdata.builders.plan import PLAN_NAME, RECORDS_NAME, Plan, read_plan
 from mosdata.builders.processes import Underway
 from mosdata.builders.receipts import (
@@ -33,7 +34,6 @@ from mosdata.builders.receipts import (
     load_receipts,
     receipt_path,
 )
-from mosdata.builders.run import run_lock
 from mosdata.builders.stage import run_folder
 from mosdata.builders.status import Home, is_finished
 from mosdata.builders.strikes import forgive

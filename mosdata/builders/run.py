@@ -7,8 +7,6 @@ dataset folder is either whole or not there.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,44 +19,22 @@ from mosdata.builders.budget import guarded
 from mosdata.builders.commit import RatingSet, commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution
 from mosdata.builders.finish import Progress, finish_shards, refuse_all_rejected, resume
+from mosdata.builders.ground import check_run_folder, check_space, run_lock
 from mosdata.builders.orders import Orders
-from mosdata.builders.plan import (
-    PLAN_NAME,
-    RECORDS_NAME,
-    Draft,
-    Plan,
-    plan_id_of,
-    read_plan,
-    save_plan,
-    write_plan,
-)
+from mosdata.builders.plan import Draft, Plan, plan_id_of, read_plan, save_plan, write_plan
 from mosdata.builders.receipts import Receipt
 from mosdata.builders.reuse import index_reuse
-from mosdata.builders.shard import FULL_DISK, full_disk_explained
+from mosdata.builders.shard import full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
 from mosdata.builders.summary import (
-    COMMAND_NAME,
-    SUMMARY_NAME,
-    SUMMARY_TEXT,
     keep_command,
     summarised,
 )
-from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
-from mosdata.errors import DamagedDataset, InvalidValue, NotEnoughSpace, OutputConflict
+from mosdata.errors import DamagedDataset, InvalidValue, OutputConflict
 from mosdata.manifests.places import file_exists, is_remote, names_in, reaching
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
-SPACE_MARGIN: Final = 1.2
-RUN_FILES: Final = {
-    *(PLAN_NAME, RECORDS_NAME, INDEX_NAME, SOURCES_NAME),
-    *(COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT),
-    *("receipts", "attempts", "wip", "logs", "lock"),
-}
-RUN_PREFIXES: Final = (".", "commit-", "ratings-", "plan-")
-LOCK_TRIES: Final = 5
-LOCK_PAUSE_S: Final = 0.05
-"""``mosdata status`` holds the lock for a moment to see who does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,57 +374,6 @@ def _with_inputs_of(stage: Stage, run: Path, plan: Plan) -> Plan:
     return moved
 
 
-def check_run_folder(run: Path) -> None:
-    """Refuse to write into a folder that happens to have our run folder's name."""
-    if not is_remote(run) and not run.exists():
-        return
-    if is_remote(run) or run.is_dir():
-        with reaching(run):
-            names = names_in(run) if is_remote(run) else {path.name for path in run.iterdir()}
-        if all(name in RUN_FILES or name.startswith(RUN_PREFIXES) for name in names):
-            return
-    raise OutputConflict(
-        f"{run} is in the way: the state of the run goes there, and it holds something else. "
-        "Nothing in it was touched; choose another --out."
-    )
-
-
-@contextlib.contextmanager
-def run_lock(run: Path) -> Iterator[None]:
-    """Let one driver at a time into a run folder; the lock goes when its process does.
-
-    An object store has no locks: two drivers of one plan join there.
-
-    Raises:
-        OutputConflict: another process is at it, or the folder cannot be made.
-    """
-    if is_remote(run):
-        with reaching(run):
-            yield
-        return
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise
-        raise OutputConflict(
-            f"{run} cannot be made: {error.strerror}. Choose another --out."
-        ) from error
-    with (run / "lock").open("a") as file:
-        for left in reversed(range(LOCK_TRIES)):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if not left:
-                    raise OutputConflict(
-                        f"Another mosdata process is working on {run}. Wait for it, stop it, "
-                        "or choose another --out."
-                    ) from error
-            time.sleep(LOCK_PAUSE_S)
-        yield
-
-
 def _may_reuse(out: Path, orders: Orders) -> bool:
     """Whether rows of earlier datasets are looked up at all.
 
@@ -460,24 +385,6 @@ def _may_reuse(out: Path, orders: Orders) -> bool:
     if orders.reuse:
         raise InvalidValue("--out", out, "a local folder, where --reuse is given")
     return False
-
-
-def check_space(folder: Path, num_bytes: int) -> None:
-    """Refuse a run that cannot fit, before it starts.
-
-    Raises:
-        NotEnoughSpace: less is free than the estimate and a margin.
-    """
-    if is_remote(folder):
-        return
-    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    free = shutil.disk_usage(existing).free
-    needed = int(num_bytes * SPACE_MARGIN)
-    if needed > free:
-        raise NotEnoughSpace(
-            f"This needs about {needed / 1e9:.2f} GB and {existing} has {free / 1e9:.2f} GB free. "
-            "Free some space, choose --out on another disk, or plan less (--dry-run shows what)."
-        )
 
 
 def _difference(before: Mapping[str, object], stage: Stage) -> str:

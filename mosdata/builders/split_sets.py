@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mosdata.builders.run import run_lock
+from mosdata.builders.ground import run_lock
 from mosdata.builders.split_files import write_split_file
 from mosdata.builders.split_tables import read_rows
 from mosdata.builders.stage import run_folder

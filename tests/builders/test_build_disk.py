@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from mosdata.builders import run as run_module
-from mosdata.builders.run import check_space
+from mosdata.builders.ground import check_space
 from mosdata.errors import NotEnoughSpace
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     tmp_path, speech_stage, run, monkeypatch
 ):
     """The message says how much is needed, how much is free and what helps."""
-    monkeypatch.setattr(run_module.shutil, "disk_usage", lambda _: DiskUsage(9, 9, 1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(9, 9, 1000))
 
     with pytest.raises(NotEnoughSpace, match=r"needs about .* GB free.*--dry-run"):
         run(speech_stage(), tmp_path / "out")
@@ -137,7 +137,7 @@ def test_space_is_asked_for_with_a_margin(tmp_path, monkeypatch, num_bytes, fits
         asked.append(path)
         return DiskUsage(9, 9, 1000)
 
-    monkeypatch.setattr(run_module.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     if fits:
         check_space(tmp_path / "not" / "made" / "yet", num_bytes)
     else:

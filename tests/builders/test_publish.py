@@ -234,9 +234,7 @@ def test_a_copy_with_other_ratings_is_said_to_be_one(tmp_path, papered):
 
 def test_a_copy_that_cannot_fit_is_not_begun(tmp_path, dataset, monkeypatch):
     """The disk is asked first."""
-    from mosdata.builders import run
-
-    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10})())
 
     with pytest.raises(NotEnoughSpace):
         publish(dataset, tmp_path / "copy")
