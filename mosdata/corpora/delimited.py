@@ -21,7 +21,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-from numpy.typing import NDArray
 
 from mosdata.corpora.raw import (
     MAX_SHOWN,
@@ -122,7 +121,6 @@ class DelimitedFile:
             path=self.path,
             columns=table,
             first_line=1 + self.sample.has_header,
-            find_lines=self._lines,
             findings=tuple(self._cut()),
         )
 
@@ -158,10 +156,6 @@ class DelimitedFile:
         if suspect and _BLANK_LINE.search(self._data):
             return None
         return table
-
-    def _lines(self) -> NDArray[np.int64]:
-        """The line of every row, which is not its number where cells hold line breaks."""
-        return np.array([line for line, row in self._rows() if row], dtype=np.int64)
 
     def _row_by_row(self, wanted: Sequence[str]) -> RawTable:
         names = self.sample.columns

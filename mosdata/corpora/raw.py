@@ -8,9 +8,8 @@ every row, so that each later complaint can point at it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -68,7 +67,7 @@ class Sample:
         return [row[place].strip() for row in self.rows if row[place].strip()]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawTable:
     """Some columns of a table, and where each row stands in its file.
 
@@ -77,7 +76,6 @@ class RawTable:
         columns: the columns that were asked for; text, or float64 where every cell is a number.
         first_line: line of the first row, counted from 1.
         lines: line of every row, where rows and lines do not go one by one.
-        find_lines: looks for them in a file where they may not; only an error needs to know.
         findings: what was odd about the file itself.
     """
 
@@ -85,18 +83,11 @@ class RawTable:
     columns: pa.Table
     first_line: int
     lines: NDArray[np.int64] | None = None
-    find_lines: Callable[[], NDArray[np.int64]] | None = None
     findings: tuple[Finding, ...] = ()
 
     def line(self, row: int) -> int:
         """The line of a row."""
-        return self.first_line + row if self._lines is None else int(self._lines[row])
-
-    @cached_property
-    def _lines(self) -> NDArray[np.int64] | None:
-        if self.lines is None and self.find_lines is not None:
-            return self.find_lines()
-        return self.lines
+        return self.first_line + row if self.lines is None else int(self.lines[row])
 
 
 def check_bytes(path: Path, head: bytes) -> None:
