@@ -26,10 +26,7 @@ from mosdata.builders.receipts import Receipt
 from mosdata.builders.reuse import index_reuse
 from mosdata.builders.shard import full_disk_explained
 from mosdata.builders.stage import Stage, run_folder
-from mosdata.builders.summary import (
-    keep_command,
-    summarised,
-)
+from mosdata.builders.summary import Ending, keep_command, summarised
 from mosdata.errors import DamagedDataset, InvalidValue, OutputConflict
 from mosdata.manifests.places import file_exists, is_remote, names_in, reaching
 from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
@@ -106,15 +103,7 @@ def run_stage(
             ending.resumed = found = resume(run, plan)
             if len(found) < len(plan.shards) and _may_reuse(out, orders):
                 index_reuse(run, plan, stage, orders.reuse)
-            ending.receipts = receipts = finish_shards(
-                run,
-                plan,
-                execution,
-                found=found,
-                needs_gpu=stage.needs_gpu,
-                on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
-            )
-            refuse_all_rejected(run, plan, receipts)
+            receipts = _finished(run, plan, stage, ending, execution, orders, on_progress)
             with _others_may_be_faster(out):
                 commit_clips(
                     run,
@@ -150,18 +139,32 @@ def run_ratings(
         plan = open_plan(run, stage, RECORDS_PER_SHARD, plan_id)
         with summarised(run, plan, orders, workers=execution.num_workers) as ending:
             ending.resumed = found = resume(run, plan)
-            ending.receipts = receipts = finish_shards(
-                run,
-                plan,
-                execution,
-                found=found,
-                needs_gpu=stage.needs_gpu,
-                on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
-            )
-            refuse_all_rejected(run, plan, receipts)
+            receipts = _finished(run, plan, stage, ending, execution, orders, on_progress)
             with run_lock(run_folder(out)):
                 commit_ratings(run, out, plan, receipts, name=name)
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
+
+
+def _finished(
+    run: Path,
+    plan: Plan,
+    stage: Stage,
+    ending: Ending,
+    execution: Execution,
+    orders: Orders,
+    on_progress: Callable[[Progress], None],
+) -> list[Receipt]:
+    """Make what an earlier run did not leave; every receipt, of which some are of rows."""
+    ending.receipts = receipts = finish_shards(
+        run,
+        plan,
+        execution,
+        found=ending.resumed,
+        needs_gpu=stage.needs_gpu,
+        on_progress=guarded(on_progress, budget=orders.budget, run=run, plan=plan),
+    )
+    refuse_all_rejected(run, plan, receipts)
+    return receipts
 
 
 def plan_stage(
