@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,3 +192,44 @@ def checksums() -> Callable[[Path], dict[str, str]]:
         }
 
     return of
+
+
+NUM_KILLS = 5
+
+
+@pytest.fixture
+def killed_again_and_again(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command undisturbed; then five times with SIGKILL at random moments, then to its end.
+
+    ``command`` gives the line for an output folder; ``whom`` is the whole ``group``, or the
+    ``driver`` alone, so that its workers are orphans. Makes ``undisturbed`` and ``out``.
+    """
+
+    def killed(
+        command: Callable[[str], list[str]], whom: str, *, latest: float
+    ) -> subprocess.CompletedProcess[str]:
+        started = time.monotonic()
+        subprocess.run(command("undisturbed"), cwd=tmp_path, check=True, capture_output=True)
+        whole_s = time.monotonic() - started
+        random_moment = random.Random(whom)
+        for _ in range(NUM_KILLS):
+            driver = subprocess.Popen(
+                command("out"),
+                cwd=tmp_path,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                driver.wait(timeout=random_moment.uniform(0.3, latest) * whole_s)
+            except subprocess.TimeoutExpired:
+                if whom == "group":
+                    os.killpg(driver.pid, signal.SIGKILL)
+                else:
+                    driver.kill()
+            driver.wait()
+        return subprocess.run(
+            command("out"), cwd=tmp_path, check=False, capture_output=True, text=True
+        )
+
+    return killed

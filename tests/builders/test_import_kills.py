@@ -1,7 +1,6 @@
 """SIGKILL at any moment of an import: the next one makes what no kill would have changed."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from mosdata.testing import speechlike
 
 pytestmark = pytest.mark.slow
 
-NUM_KILLS = 5
 
 SLOW_EARS = '''
 """Takes files in as always, and takes its time."""
@@ -58,30 +56,11 @@ def command(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("whom", ["group", "driver"])
-def test_kills_of_an_import_change_nothing(tmp_path, command, checksums, whom):
+def test_kills_of_an_import_change_nothing(
+    tmp_path, command, checksums, killed_again_and_again, whom
+):
     """The whole group, or the driver alone so that its workers are orphans: five times each."""
-    started = time.monotonic()
-    subprocess.run(command("undisturbed"), cwd=tmp_path, check=True, capture_output=True)
-    whole_s = time.monotonic() - started
-    random_moment = random.Random(whom)
-
-    for _ in range(NUM_KILLS):
-        driver = subprocess.Popen(
-            command("out"),
-            cwd=tmp_path,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            driver.wait(timeout=random_moment.uniform(0.3, 0.95) * whole_s)
-        except subprocess.TimeoutExpired:
-            if whom == "group":
-                os.killpg(driver.pid, signal.SIGKILL)
-            else:
-                driver.kill()
-        driver.wait()
-    last = subprocess.run(command("out"), cwd=tmp_path, check=False, capture_output=True, text=True)
+    last = killed_again_and_again(command, whom, latest=0.95)
 
     assert last.returncode == 0, last.stderr
     assert checksums(tmp_path / "undisturbed") == checksums(tmp_path / "out")
