@@ -132,12 +132,12 @@ def _show_made(made: MadeSplits, following: str) -> None:
 
 def check(
     source: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Dataset folder; or files of splits (train.csv test.csv, or test=FILE); or one "
-            "table with a column 'split'."
+            "table with a column 'split'. Default: the newest dataset under ./out."
         ),
-    ],
+    ] = None,
     splits: Annotated[
         str, typer.Option(help="Split set of the dataset, NAME or NAME:FOLD. Default: its files.")
     ] = "",
@@ -156,12 +156,14 @@ def check(
     """
     from mosdata.builders.split_check import check_dataset, check_tables
     from mosdata.cli import console
+    from mosdata.cli.found import dataset_or_newest
     from mosdata.errors import UsageError
-    from mosdata.manifests.store import open_dataset
 
     keys = tuple(key.strip() for key in by.split(",")) if by else None
-    if len(source) == 1 and Path(source[0]).is_dir():
-        found = check_dataset(open_dataset(source[0]), splits=splits or None, by=keys)
+    if not source or (len(source) == 1 and Path(source[0]).is_dir()):
+        named = Path(source[0]) if source else None
+        dataset = dataset_or_newest(named, stages=None, first="mosdata import TABLE")
+        found = check_dataset(dataset, splits=splits or None, by=keys)
     elif splits:
         raise UsageError("--splits names a split set of a dataset; give its folder.")
     else:

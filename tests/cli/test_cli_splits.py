@@ -304,3 +304,15 @@ def test_wrong_use_is_refused_with_what_to_do(refused, workspace, rated, argumen
     filled = [a.replace("DATA", str(rated)).replace("TABLE", "table.csv") for a in arguments]
 
     assert says in refused("splits", *filled)
+
+
+def test_without_a_name_the_newest_dataset_is_checked(mosdata, tmp_path, rows, monkeypatch):
+    """As by the other commands, and the summary says which."""
+    write_dataset(tmp_path / "out" / "mine", {"train": rows[:48], "test": rows[48:]})
+    monkeypatch.chdir(tmp_path)
+
+    named = mosdata("splits", "check", tmp_path / "out" / "mine")
+    ended = mosdata("splits", "check")
+
+    assert (named.code, named.out) == (ended.code, ended.out)
+    assert "out/mine" in ended.err
