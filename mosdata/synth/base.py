@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from mosdata.audio import Clip
 from mosdata.errors import RecordRejected
+from mosdata.manifests.ids import JSON
 
 OUTPUT_TERMS = ("open", "non-commercial", "restricted", "unknown")
 """What the licences of code and weights allow to be done with the audio."""
@@ -45,8 +47,10 @@ class SpeechRequest:
 class SystemInfo:
     """A system: engine, checkpoint and vocoder; the class that a clip belongs to.
 
-    ``max_chars`` is the longest text the system speaks in one piece; ``needs_gpu`` makes
-    ``auto`` execution choose Ray; ``seconds_per_char`` is a rough rate for estimates.
+    ``license`` is what applies to its clips; ``code_license`` and ``weights_license`` say where
+    that comes from (SPDX ids; empty where there are no weights). ``max_chars`` is the longest text
+    the system speaks in one piece; ``needs_gpu`` makes ``auto`` execution choose Ray;
+    ``seconds_per_char`` is a rough rate for estimates.
     """
 
     name: str
@@ -54,12 +58,28 @@ class SystemInfo:
     sample_rate_hz: int
     languages: tuple[str, ...]
     license: str
+    code_license: str = ""
+    weights_license: str = ""
+    vocoder: str = ""
     output_terms: str = "unknown"
     max_chars: int = 1000
     needs_gpu: bool = False
     seconds_per_char: float = 0.065
     source_url: str = ""
     notes: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """What an engine said to one request, and what it noticed itself (``"runaway"``, say)."""
+
+    clip: Clip
+    flags: tuple[str, ...] = ()
+
+
+def as_speech(said: Clip | Speech) -> Speech:
+    """What an engine answered, with its flags; a bare clip has none."""
+    return said if isinstance(said, Speech) else Speech(clip=said)
 
 
 @runtime_checkable
@@ -76,12 +96,39 @@ class Synthesizer(Protocol):
         """Version of everything that shapes the sound: adapter, library, weights, options."""
         ...
 
-    def synthesize(self, request: SpeechRequest) -> Clip:
+    def synthesize(self, request: SpeechRequest) -> Clip | Speech:
         """Speak; the clip is at ``info.sample_rate_hz``.
 
         Raises:
             RecordRejected: this text or voice cannot be spoken (never another voice in silence).
         """
+        ...
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A system that can say in detail what shapes its sound."""
+
+    def fingerprint(self) -> Mapping[str, JSON]:
+        """Adapter, upstream version, digests of weights, packages, dtype, text front end."""
+        ...
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A system that takes several requests at once; each gets what it would get alone."""
+
+    def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech | RecordRejected]:
+        """One answer for each request, in their order; a bad one does not spoil the others."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A system that holds a process, a model or a device."""
+
+    def close(self) -> None:
+        """Give it back; safe to call twice."""
         ...
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mosdata.audio import Clip
 from mosdata.manifests.ids import rng_for
-from mosdata.synth.base import SpeechRequest, Synthesizer, Voice
+from mosdata.synth.base import Speech, SpeechRequest, Synthesizer, Voice, as_speech
 
 HIGHEST_PEAK: Final = 0.99
 """A new phase can add up to more than full scale; the clip is then turned down to this."""
@@ -74,15 +74,16 @@ class Resynthesis:
         """Revisions of both."""
         return f"{self._base.revision()} > {self._vocoder.revision()}"
 
-    def synthesize(self, request: SpeechRequest) -> Clip:
+    def synthesize(self, request: SpeechRequest) -> Speech:
         """Speak with the base, then from the vocoder's parameters.
 
         Raises:
             RecordRejected: as the base does.
         """
-        source = self._base.synthesize(request)
+        source = as_speech(self._base.synthesize(request))
         rng = rng_for(request.seed, request.text, self._vocoder.name)
-        return _within_full_scale(self._vocoder.resynthesize(source, rng=rng))
+        made = self._vocoder.resynthesize(source.clip, rng=rng)
+        return Speech(clip=_within_full_scale(made), flags=source.flags)
 
 
 def _within_full_scale(clip: Clip) -> Clip:

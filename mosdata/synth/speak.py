@@ -22,6 +22,7 @@ from mosdata.synth.base import (
     Synthesizer,
     SystemInfo,
     Voice,
+    as_speech,
     unknown_voice,
 )
 
@@ -103,8 +104,9 @@ def speak(synthesizer: Synthesizer, request: SpeechRequest) -> Spoken:
     """
     check_text(request.text, max_chars=synthesizer.info.max_chars)
     _check_voice(synthesizer, request)
-    clip = check_speech(synthesizer.synthesize(request), synthesizer.info)
-    return Spoken(clip=clip, flags=quality_flags(clip, request.text))
+    speech = as_speech(synthesizer.synthesize(request))
+    clip = check_speech(speech.clip, synthesizer.info)
+    return Spoken(clip=clip, flags=(*speech.flags, *quality_flags(clip, request.text)))
 
 
 def voices_for(synthesizer: Synthesizer, language: str) -> tuple[Voice, ...]:

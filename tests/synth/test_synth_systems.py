@@ -14,7 +14,7 @@ from mosdata.audio import Clip, pcm_sha256
 from mosdata.errors import InvalidValue, MissingExtra, UnknownName, UsageError
 from mosdata.manifests.systems import SYSTEM_NAMES
 from mosdata.synth import systems
-from mosdata.synth.base import OUTPUT_TERMS, SpeechRequest, Synthesizer
+from mosdata.synth.base import OUTPUT_TERMS, SpeechRequest, Synthesizer, as_speech
 from mosdata.synth.speak import speak, voices_for
 from mosdata.synth.systems import (
     SYSTEMS,
@@ -41,7 +41,7 @@ TEXTS = {
 SAY_THEM = """
 import json, sys
 from mosdata.audio import pcm_sha256
-from mosdata.synth.base import SpeechRequest
+from mosdata.synth.base import SpeechRequest, as_speech
 from mosdata.synth.speak import speak, voices_for
 from mosdata.synth.systems import build_system
 said = {}
@@ -215,7 +215,8 @@ def test_estimates_are_of_the_right_size(engines: dict[str, Synthesizer]) -> Non
     """``seconds_per_char`` is within 40 % of what English takes."""
     for name, engine in engines.items():
         text, voice = TEXTS["en"][0], voices_for(engine, "en")[0].name
-        clip = engine.synthesize(SpeechRequest(text=text, language="en", voice=voice, seed=1))
+        said = engine.synthesize(SpeechRequest(text=text, language="en", voice=voice, seed=1))
+        clip = as_speech(said).clip
 
         assert clip.duration_s == pytest.approx(
             engine.info.seconds_per_char * len(text), rel=0.4

@@ -1,0 +1,1 @@
+"""What is known of each engine family: one file each, facts only, nothing loaded."""

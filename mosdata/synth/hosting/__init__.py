@@ -1,0 +1,1 @@
+"""Engines in environments of their own, each behind a pipe."""
