@@ -9,38 +9,17 @@ named as what they are: ``espeak-formant-griffinlim``.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
 from mosdata.audio import Clip
 from mosdata.manifests.ids import rng_for
 from mosdata.synth.base import Speech, SpeechRequest, Synthesizer, Voice, as_speech
+from mosdata.vocoding.base import Vocoder
 
 HIGHEST_PEAK: Final = 0.99
 """A new phase can add up to more than full scale; the clip is then turned down to this."""
-
-
-class Vocoder(Protocol):
-    """Speech to parameters and back.
-
-    ``name`` becomes the last part of the system's name.
-    """
-
-    name: str
-
-    def revision(self) -> str:
-        """Version of everything that shapes the sound."""
-        ...
-
-    def resynthesize(self, clip: Clip, *, rng: np.random.Generator) -> Clip:
-        """The clip as this vocoder speaks it: same rate, same length.
-
-        Args:
-            clip: speech; not changed.
-            rng: for noise and initial phases; belongs to the utterance.
-        """
-        ...
 
 
 class Resynthesis:
@@ -51,7 +30,7 @@ class Resynthesis:
         vocoder: has the last word.
 
     Example:
-        >>> from mosdata.synth.lpc import Lpc
+        >>> from mosdata.vocoding.lpc import Lpc
         >>> from mosdata.synth.tone import Tone
         >>> Resynthesis(Tone(), Lpc()).info.name
         'tone-lpc'

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from mosdata.audio import Clip
 from mosdata.errors import MissingExtra
 from mosdata.manifests.ids import rng_for
-from mosdata.synth import world
 from mosdata.synth.base import SpeechRequest
-from mosdata.synth.frames import cut_frames, hann, overlap_add
-from mosdata.synth.griffinlim import GriffinLim, invert_mels, mel_filters
-from mosdata.synth.lpc import Lpc, excitation, levinson
-from mosdata.synth.pitch import Pitch, track_pitch
-from mosdata.synth.resynthesis import HIGHEST_PEAK, Resynthesis, Vocoder
-from mosdata.synth.sinusoidal import Sinusoidal, find_peaks
+from mosdata.synth.resynthesis import HIGHEST_PEAK, Resynthesis
 from mosdata.synth.tone import Tone
 from mosdata.testing import speechlike
+from mosdata.vocoding import world
+from mosdata.vocoding.base import Vocoder
+from mosdata.vocoding.frames import cut_frames, hann, overlap_add
+from mosdata.vocoding.griffinlim import GriffinLim, invert_mels, mel_filters
+from mosdata.vocoding.lpc import Lpc, excitation, levinson
+from mosdata.vocoding.pitch import Pitch, track_pitch
+from mosdata.vocoding.sinusoidal import Sinusoidal, find_peaks
 
 RATE = 22_050
 

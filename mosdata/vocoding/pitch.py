@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip
-from mosdata.synth.frames import cut_frames, hann
+from mosdata.vocoding.frames import cut_frames, hann
 
 LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 400.0

@@ -1,0 +1,1 @@
+"""Vocoders: speech to a few parameters and back."""
