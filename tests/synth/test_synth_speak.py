@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mosdata.audio import Clip
 from mosdata.errors import RecordRejected
 from mosdata.synth.base import SpeechRequest, SystemInfo, Voice
-from mosdata.synth.speak import FLAGS, quality_flags, reads, speak, voices_for
+from mosdata.synth.gates import FLAGS, quality_flags
+from mosdata.synth.speak import reads, speak, voices_for
 from mosdata.synth.tone import Tone
 from mosdata.testing import speechlike
 
