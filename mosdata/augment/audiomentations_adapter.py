@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples
-from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, number
 from mosdata.augment.transform_spec import TransformSpec
 from mosdata.errors import InvalidValue, UnknownName, UsageError
 from mosdata.manifests.ids import JSON
@@ -43,14 +43,17 @@ class Transform(LadderCorruption):
         Raises:
             InvalidValue: a level between 0 and 1.
         """
-        if level not in (0, 1):
+        if check_level(level) not in (0, 1):
             do = "Its strength is set by its arguments."
             raise InvalidValue(f"level of {self.name}", level, "0 or 1", do)
         return {}
 
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - there is none
+        """Nothing, as :meth:`ladder`."""
+        return {}
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
         """``seed`` and the ``audiomentations`` version that gave it a meaning."""
-        self.ladder(level, clip.sample_rate_hz)
         version = sys.modules["audiomentations"].__version__
         return {"seed": draw_seed(rng) % 2**32, "audiomentations": version}
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from mosdata.audio import Clip
 from mosdata.augment.base import Pool
-from mosdata.augment.corruptions import ADAPTER_PREFIX, build_corruption
+from mosdata.augment.corruptions import ADAPTER_PREFIX, CORRUPTIONS, STAGES, build_corruption
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
 
-PHYSICAL_ORDER: Final = (
-    "reverb",  # the room around the speaker
-    "overlap",  # who else is in it
-    "white_noise",
-    "high_pass",  # the microphone and the line
-    "low_pass",
-    ADAPTER_PREFIX,  # whatever audiomentations does, in the order given
-    "mp3",  # the codec
-    "time_mask",  # the network
-)
+Order = Literal["physical", "given"]
+
+NO_VALUES: Final[Mapping[str, Mapping[str, float]]] = {}
+
+ADAPTER_STAGE: Final = "distortion"
+"""Whatever audiomentations does, in the order given, after our own distortions."""
 
 
 def in_physical_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -34,10 +30,7 @@ def in_physical_order(names: Iterable[str]) -> tuple[str, ...]:
         >>> in_physical_order(["mp3", "reverb"])
         ('reverb', 'mp3')
     """
-    given = list(names)
-    if len({*given}) < len(given):
-        raise InvalidValue("chain", given, "each corruption once")
-    return tuple(sorted(given, key=_place))
+    return tuple(sorted(_each_once(names), key=_place))
 
 
 def draw_chain(
@@ -47,6 +40,8 @@ def draw_chain(
     *,
     seed: int,
     record_id: str,
+    values: Mapping[str, Mapping[str, float]] = NO_VALUES,
+    order: Order = "physical",
     pool: Pool | None = None,
     sentence: str = "",
     speaker: str = "",
@@ -54,13 +49,15 @@ def draw_chain(
     """Draw a chain; each link is drawn for the clip as the former links leave it.
 
     Args:
-        names: corruptions, in any order; they are applied in the physical one.
-        level: in [0, 1], for every link.
+        names: corruptions, each once.
+        level: in [0, 1], for every link without values of its own.
         clip: not changed.
         seed: seed of the run.
         record_id: whose chance this is. It must not contain the level, or the same record at a
             higher level would be other damage instead of more of the same.
-        pool: other clips; needed where ``overlap`` is in the chain.
+        values: physical values instead of the level, by name: ``{"mp3": {"bitrate_kbps": 16}}``.
+        order: ``physical``, from the room to the network, or as the names are ``given``.
+        pool: other clips and files; needed where a link mixes them in.
         sentence: sentence group of the clip; needed where ``overlap`` is in the chain.
         speaker: speaker of the clip.
 
@@ -70,14 +67,19 @@ def draw_chain(
     Raises:
         RecordRejected: a link cannot be drawn for this clip.
         UnknownName: no such corruption.
-        InvalidValue: a level outside [0, 1], a name given twice, or no pool for ``overlap``.
+        InvalidValue: a level outside [0, 1], a name given twice, values that mean nothing, or no
+            pool for a link that mixes others in.
     """
     drawn: list[Applied] = []
-    for name in in_physical_order(names):
+    for name in in_physical_order(names) if order == "physical" else _each_once(names):
         if drawn:
             clip = apply_chain(clip, drawn[-1:], pool=pool)
         corruption = build_corruption(name, pool=pool, sentence=sentence, speaker=speaker)
-        drawn.append(corruption.draw(level, clip, rng_for(seed, record_id, name)))
+        rng = rng_for(seed, record_id, name)
+        if name in values:
+            drawn.append(corruption.draw_at(values[name], clip, rng))
+        else:
+            drawn.append(corruption.draw(level, clip, rng))
     return tuple(drawn)
 
 
@@ -92,7 +94,17 @@ def apply_chain(clip: Clip, applied: Iterable[Applied], *, pool: Pool | None = N
     return clip
 
 
-def _place(name: str) -> int:
-    if name.startswith(ADAPTER_PREFIX):
-        return PHYSICAL_ORDER.index(ADAPTER_PREFIX)
-    return PHYSICAL_ORDER.index(name) if name in PHYSICAL_ORDER else len(PHYSICAL_ORDER)
+def _each_once(names: Iterable[str]) -> list[str]:
+    given = list(names)
+    if len({*given}) < len(given):
+        raise InvalidValue("chain", ",".join(given), "each corruption once")
+    return given
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Stage, and the place in the table within it; transforms of audiomentations come last."""
+    kind = CORRUPTIONS.get(name)
+    if kind is None:
+        stage = ADAPTER_STAGE if name.startswith(ADAPTER_PREFIX) else STAGES[-1]
+        return STAGES.index(stage), len(CORRUPTIONS)
+    return STAGES.index(kind.stage), [*CORRUPTIONS].index(name)

@@ -4,36 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Final
+from typing import Final, Literal, NamedTuple, get_args
 
-from mosdata.augment.base import Corruption, Pool
+from mosdata.augment.base import Corruption, Material, Pool
 from mosdata.errors import InvalidValue, UnknownName
 
-CORRUPTIONS: Final[dict[str, str]] = {
-    "white_noise": "mosdata.augment.noise:WhiteNoise",
-    "overlap": "mosdata.augment.overlap:Overlap",
-    "reverb": "mosdata.augment.reverb:Reverb",
-    "low_pass": "mosdata.augment.filters:LowPass",
-    "high_pass": "mosdata.augment.filters:HighPass",
-    "time_mask": "mosdata.augment.mask:TimeMask",
-    "mp3": "mosdata.augment.mp3:Mp3",
+Stage = Literal[
+    "voice",  # how the speech itself was made
+    "room",  # around the speaker
+    "talkers",  # who else is in it
+    "noise",  # what else is in it
+    "capture",  # the microphone and its gain
+    "band",  # the line
+    "distortion",  # of the line
+    "codec",
+    "network",
+    "echo",  # from the far end
+    "playout",  # what the receiver does with it
+]
+"""Where on the way from mouth to ear a corruption happens; chains follow this order."""
+
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+
+
+class Kind(NamedTuple):
+    """A line of the table.
+
+    Args:
+        path: ``module:Class`` below ``mosdata.augment``; nothing is imported before it is built.
+        stage: where on the way from mouth to ear it happens.
+        groups: names that stand for it and others in ``--kinds``.
+        needs: what it mixes in; its class then takes ``pool`` (and ``sentence``, ``speaker``
+            where that is speech).
+    """
+
+    path: str
+    stage: Stage
+    groups: tuple[str, ...]
+    needs: Material | None = None
+
+
+GROUPS: Final[dict[str, str]] = {
+    "speech": "the seven probes of the XLS-R study (Tamm et al. 2023, section 4)",
+    "noise": "sounds beside the speech",
+    "room": "walls around the speaker",
+    "filter": "limits of the band",
+    "distortion": "what a line or converter does to the waveform",
+    "level": "loudness, and what follows it",
+    "telephony": "what happens to a call on its way",
+    "codec": "there and back through a coder",
+    "network": "packets that do not come, or not in time",
+    "resynthesis": "the voice taken apart and put together again",
 }
-"""Name -> ``module:Class``; nothing is imported before it is built."""
+"""What the groups are; ``all`` is the whole table without the ``am:`` transforms."""
+
+# One line each; append to the section, so that two additions at a time do not collide.
+# fmt: off
+CORRUPTIONS: Final[dict[str, Kind]] = {
+    # The seven probes of the XLS-R study
+    "white_noise": Kind("noise:WhiteNoise", "noise", ("speech", "noise")),
+    "overlap": Kind("overlap:Overlap", "talkers", ("speech", "noise"), needs="speech"),
+    "reverb": Kind("reverb:Reverb", "room", ("speech", "room")),
+    "low_pass": Kind("filters:LowPass", "band", ("speech", "filter")),
+    "high_pass": Kind("filters:HighPass", "band", ("speech", "filter")),
+    "time_mask": Kind("mask:TimeMask", "network", ("speech", "network")),
+    "mp3": Kind("mp3:Mp3", "codec", ("speech", "codec")),
+    # Noise and rooms from files
+
+    # Lines, levels and networks
+
+    # Codecs
+
+    # Resynthesis
+
+}
+# fmt: on
+"""Every corruption by name."""
 
 KINDS: Final[dict[str, tuple[str, ...]]] = {
-    # The probes of the XLS-R study (Tamm et al. 2023, section 4).
-    "speech": (
-        "white_noise",
-        "overlap",
-        "reverb",
-        "low_pass",
-        "high_pass",
-        "time_mask",
-        "mp3",
-    ),
+    **{
+        group: tuple(name for name, kind in CORRUPTIONS.items() if group in kind.groups)
+        for group in GROUPS
+    },
     "all": tuple(CORRUPTIONS),
 }
-"""Groups that stand for several names; ``all`` has the table, not the ``am:`` transforms."""
+"""Groups that stand for several names."""
 
 ADAPTER_PREFIX: Final = "am:"
 """``am:<Class>`` is a transform of audiomentations; see :mod:`audiomentations_adapter`."""
@@ -46,9 +101,9 @@ def build_corruption(
 
     Args:
         name: a key of ``CORRUPTIONS``, or ``am:<Class>`` with optional ``(argument=literal)``.
-        pool: other clips, for ``overlap`` alone.
-        sentence: sentence group of the clip to be drawn for, for ``overlap`` alone.
-        speaker: speaker of the clip to be drawn for, for ``overlap`` alone.
+        pool: other clips and files, for those that need them; not needed to ask for a ladder.
+        sentence: sentence group of the clip to be drawn for, where other speech is mixed in.
+        speaker: speaker of the clip to be drawn for, likewise.
 
     Raises:
         UnknownName: no such corruption; the message offers the nearest.
@@ -65,11 +120,13 @@ def build_corruption(
         return build_transform(name)
     if name not in CORRUPTIONS:
         raise UnknownName("corruption", name, [*CORRUPTIONS, "am:<Class>"])
-    module, _, class_name = CORRUPTIONS[name].partition(":")
-    made = getattr(import_module(module), class_name)
-    corruption: Corruption = (
-        made(pool=pool, sentence=sentence, speaker=speaker) if name == "overlap" else made()
-    )
+    kind = CORRUPTIONS[name]
+    module, _, class_name = kind.path.partition(":")
+    made = getattr(import_module(f"mosdata.augment.{module}"), class_name)
+    about: dict[str, object] = {} if kind.needs is None else {"pool": pool}
+    if kind.needs == "speech":
+        about |= {"sentence": sentence, "speaker": speaker}
+    corruption: Corruption = made(**about)
     return corruption
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
-from mosdata.augment.ladder import LadderCorruption, check_level, number
-from mosdata.manifests.ids import JSON
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, number
+from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
 
 ORDER: Final = 8
 LOWEST_LOW_PASS_HZ: Final = 500.0
 LOWEST_HIGH_PASS_HZ: Final = 100.0
 HIGHEST_HIGH_PASS_HZ: Final = 4000.0
+NYQUIST_SHARE: Final = 0.4995
+"""Of the sampling rate: the highest cutoff there is."""
 
 
 DENORMAL_GUARD: Final = 1e-20
@@ -29,14 +33,13 @@ class _Filter(LadderCorruption):
 
     kind: Literal["low", "high"]
 
-    def draw_params(
-        self,
-        level: float,
-        clip: Clip,
-        rng: np.random.Generator,  # noqa: ARG002 - a filter takes no chance
-    ) -> dict[str, JSON]:
-        """``cutoff_hz``."""
-        return {**self.ladder(level, clip.sample_rate_hz)}
+    parameters: ClassVar = {"cutoff_hz": Parameter("3 dB below the pass band", low=20, high=48_000)}
+
+    def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:
+        """A digital filter has no cutoff at half the rate itself, or above."""
+        if values["cutoff_hz"] > NYQUIST_SHARE * sample_rate_hz:
+            allowed = f"20 to {NYQUIST_SHARE * sample_rate_hz:g}, below half the sampling rate"
+            raise InvalidValue(f"cutoff_hz of {self.name}", values["cutoff_hz"], allowed)
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Filter in double precision; the delay stays below 2 ms in the pass band."""
@@ -57,12 +60,11 @@ class LowPass(_Filter):
     name = "low_pass"
     kind = "low"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:
-        """``cutoff_hz``: 3 dB below the pass band."""
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """Mel-linear from half the rate down to 500 Hz."""
         top, bottom = _mel(sample_rate_hz / 2), _mel(LOWEST_LOW_PASS_HZ)
-        cutoff_hz = _hz(top + (bottom - top) * check_level(level))
-        # A digital filter has no cutoff at half the rate itself.
-        return {"cutoff_hz": round(min(cutoff_hz, 0.4995 * sample_rate_hz), 1)}
+        cutoff_hz = _hz(top + (bottom - top) * position)
+        return {"cutoff_hz": round(min(cutoff_hz, NYQUIST_SHARE * sample_rate_hz), 1)}
 
 
 class HighPass(_Filter):
@@ -74,10 +76,10 @@ class HighPass(_Filter):
     name = "high_pass"
     kind = "high"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:
-        """``cutoff_hz``: 3 dB below the pass band."""
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """Exponential from 100 Hz to 4 kHz."""
         span = min(HIGHEST_HIGH_PASS_HZ, sample_rate_hz / 4) / LOWEST_HIGH_PASS_HZ
-        return {"cutoff_hz": round(LOWEST_HIGH_PASS_HZ * span ** check_level(level), 1)}
+        return {"cutoff_hz": round(LOWEST_HIGH_PASS_HZ * span**position, 1)}
 
 
 @lru_cache(maxsize=256)

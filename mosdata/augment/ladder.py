@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final
 
 import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.calibration import level_at, position_of
 from mosdata.augment.speech_level import check_audible
-from mosdata.errors import InvalidValue, RecordRejected
+from mosdata.errors import InvalidValue, RecordRejected, UnknownName
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -21,15 +23,24 @@ MIN_SAMPLE_RATE_HZ: Final = 8_000
 SEED_BITS: Final = 53
 """Drawn seeds survive JSON readers that keep numbers as doubles."""
 
+MIN_LEVEL: Final = 0.001
+"""Recorded where physical values are milder than the foot of the ladder: 0 is untouched."""
+
+HALVINGS: Final = 30
+"""Of the scale, when a value is looked up on it: to a billionth."""
+
 
 class LadderCorruption(ABC):
     """A corruption whose level is a place on a ladder of physical values.
 
-    A subclass says what a level means (``ladder``), what it draws (``draw_params``) and what it
-    does (``corrupt``). It never sees level 0, silence, NaN or samples beyond full scale.
+    A subclass says what a place means (``scale``), what it draws (``draw_params``) and what it
+    does (``corrupt``). It never sees level 0, silence, NaN or samples beyond full scale. What it
+    draws cannot depend on the level, for it does not see that either: a higher level is the same
+    damage and more of it.
     """
 
     name: str = ""
+    parameters: ClassVar[Mapping[str, Parameter]] = {}
 
     def draw(self, level: float, clip: Clip, rng: np.random.Generator) -> Applied:
         """Choose the physical parameters for one clip; see :class:`Corruption`.
@@ -41,10 +52,24 @@ class LadderCorruption(ABC):
         """
         if check_level(level) == 0:
             return Applied(name=self.name, level=0.0)
-        self._check(clip)
-        check_audible(clip)  # silence has no quality to harm
-        params = self.draw_params(level, clip, rng)
-        return Applied(name=self.name, level=float(level), params=params)
+        self._check_audible(clip)
+        return self._drawn(level, self.ladder(level, clip.sample_rate_hz), clip, rng)
+
+    def draw_at(self, values: Mapping[str, float], clip: Clip, rng: np.random.Generator) -> Applied:
+        """Draw at given physical values; the level on record is where the ladder has them.
+
+        Args:
+            values: one or more of ``parameters``; the others stand where the ladder has them.
+            clip: not changed.
+            rng: as for :meth:`draw`, with the same outcome.
+
+        Raises:
+            InvalidValue: a value that has no meaning here (UnknownName: an unknown one).
+            RecordRejected: as :meth:`draw`.
+        """
+        self._check_audible(clip)
+        level, whole = self._placed(values, clip.sample_rate_hz)
+        return self._drawn(level, whole, clip, rng)
 
     def apply(self, clip: Clip, applied: Applied) -> Clip:
         """Do what was drawn; level 0 returns the very clip.
@@ -59,17 +84,83 @@ class LadderCorruption(ABC):
         samples = self.corrupt(inside, applied)
         return Clip(within_full_scale(samples), clip.sample_rate_hz)
 
-    @abstractmethod
-    def ladder(self, level: float, sample_rate_hz: int) -> Mapping[str, float]:
+    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:
         """The physical meaning of a level in (0, 1]: name with unit -> value."""
+        return self.scale(position_of(self.name, check_level(level)), sample_rate_hz)
+
+    def values_of(self, given: Mapping[str, float], sample_rate_hz: int) -> dict[str, float]:
+        """All physical values where some are given: the others as the ladder has them there.
+
+        Raises:
+            UnknownName: not a parameter of this corruption.
+            InvalidValue: none given, or outside what it may be.
+        """
+        return self._placed(given, sample_rate_hz)[1]
 
     @abstractmethod
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """What ``corrupt`` needs beside the clip; draws in an order that ignores ``level``."""
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """The physical values at a place of the scale, one for each of ``parameters``.
+
+        Args:
+            position: 0 is the least harm worth the name, 1 the most; strictly more between.
+            sample_rate_hz: of the clip.
+        """
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - not every kind takes a chance
+        """What ``corrupt`` needs beside the clip and the physical values; nothing by default."""
+        return {}
+
+    def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:  # noqa: B027 - a hook that most kinds leave alone
+        """Refuse values that do not go together, or not at this rate; all pass by default.
+
+        Raises:
+            InvalidValue: they do not.
+        """
 
     @abstractmethod
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """The harmed samples: same length, float32, finite; may exceed full scale."""
+
+    def _drawn(
+        self, level: float, values: Mapping[str, float], clip: Clip, rng: np.random.Generator
+    ) -> Applied:
+        params = {**values, **self.draw_params(clip, rng)}
+        return Applied(name=self.name, level=float(level), params=params)
+
+    def _placed(
+        self, given: Mapping[str, float], sample_rate_hz: int
+    ) -> tuple[float, dict[str, float]]:
+        """The level that given values stand for, and all values there."""
+        if not given:
+            raise InvalidValue(f"values of {self.name}", "none", ", ".join(self.parameters))
+        for key, value in given.items():
+            if key not in self.parameters:
+                raise UnknownName(f"parameter of {self.name}", key, self.parameters)
+            if not math.isfinite(value) or not self.parameters[key].allows(value):
+                raise InvalidValue(f"{key} of {self.name}", value, self.parameters[key].allowed)
+        position = self._position(given, sample_rate_hz)
+        values = {**self.scale(position, sample_rate_hz), **given}
+        self.check_values(values, sample_rate_hz)
+        return max(MIN_LEVEL, round(level_at(self.name, position), 6)), values
+
+    def _position(self, given: Mapping[str, float], sample_rate_hz: int) -> float:
+        """Where the scale has the first given value that moves along it: the middle of a rung."""
+        first, last = self.scale(0.0, sample_rate_hz), self.scale(1.0, sample_rate_hz)
+        moving = [key for key in self.parameters if key in given and first[key] != last[key]]
+        if not moving:
+            return 1.0
+        key, sign = moving[0], 1 if last[moving[0]] > first[moving[0]] else -1
+
+        def excess(position: float) -> float:
+            return sign * (self.scale(position, sample_rate_hz)[key] - given[key])
+
+        start = _first_place(lambda position: excess(position) >= 0)
+        stop = _first_place(lambda position: excess(position) > 0)
+        return (start + stop) / 2
+
+    def _check_audible(self, clip: Clip) -> None:
+        self._check(clip)
+        check_audible(clip)  # silence has no quality to harm
 
     def _check(self, clip: Clip) -> None:
         check_samples(clip)
@@ -79,6 +170,15 @@ class LadderCorruption(ABC):
                 f"{self.name} needs {MIN_SAMPLE_RATE_HZ} Hz or more; the clip has "
                 f"{clip.sample_rate_hz} Hz. Resample the dataset.",
             )
+
+
+def _first_place(holds: Callable[[float], bool]) -> float:
+    """Where on [0, 1] a condition that stays true begins to hold; 1 where it never does."""
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def check_level(level: float) -> float:

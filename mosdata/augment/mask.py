@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
-from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, number
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -17,7 +18,7 @@ RAMP_S: Final = 0.005
 
 
 class TimeMask(LadderCorruption):
-    """Silence segments of 120 ms: 0.4 level**2 of the clip in all, with ramps of 5 ms.
+    """Silence segments of 120 ms with ramps of 5 ms, up to a share of the clip.
 
     The clip is a row of slots in a drawn order; a level empties the first of them, the last one
     in part, so that the share is exact and a higher level empties the same slots and more.
@@ -25,13 +26,17 @@ class TimeMask(LadderCorruption):
 
     name = "time_mask"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
-        """``masked_fraction``: share of the clip's samples inside holes."""
-        return {"masked_fraction": round(0.4 * check_level(level) ** 2, 6)}
+    parameters: ClassVar = {
+        "masked_fraction": Parameter("share of the clip's samples inside holes", low=0, high=0.99)
+    }
 
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``masked_fraction`` and ``order_seed``."""
-        return {**self.ladder(level, clip.sample_rate_hz), "order_seed": draw_seed(rng)}
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """0.4 position**2."""
+        return {"masked_fraction": round(0.4 * position**2, 6)}
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``order_seed``."""
+        return {"order_seed": draw_seed(rng)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Multiply each hole by a ramp down and up."""

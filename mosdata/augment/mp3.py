@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples, resample
-from mosdata.augment.ladder import LadderCorruption, check_level, number
-from mosdata.manifests.ids import JSON
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.manifests.rows import Applied
 
 RUNGS: Final = ((0.2, 48), (0.4, 32), (0.6, 24), (0.8, 16), (1.0, 8))
 """Up to which level, which constant bitrate in kbps."""
+
+BITRATES_KBPS: Final = (8, 16, 24, 32, 40, 48, 56, 64)
+"""What MPEG-2 layer 3 has at every one of its rates."""
 
 ENCODER_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000)
 """MPEG-2 and 2.5 rates: MPEG-1 (32 kHz and up) has no bitrate below 32 kbps."""
@@ -37,22 +40,20 @@ class Mp3(LadderCorruption):
 
     name = "mp3"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:
-        """``bitrate_kbps`` and ``encoder_rate_hz``."""
-        rung = bisect_left([top for top, _ in RUNGS], check_level(level))
+    parameters: ClassVar = {
+        "bitrate_kbps": Parameter("constant bitrate", low=8, high=64, choices=BITRATES_KBPS),
+        "encoder_rate_hz": Parameter(
+            "sampling rate of the encoder", low=8_000, high=24_000, choices=ENCODER_RATES_HZ
+        ),
+    }
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """Five rungs."""
+        rung = bisect_left([top for top, _ in RUNGS], position)
         bitrate_kbps = RUNGS[rung][1]
         limit_hz = min(sample_rate_hz, 24_000 if bitrate_kbps >= 24 else 16_000)
         rate_hz = max((rate for rate in ENCODER_RATES_HZ if rate <= limit_hz), default=8_000)
         return {"bitrate_kbps": bitrate_kbps, "encoder_rate_hz": rate_hz}
-
-    def draw_params(
-        self,
-        level: float,
-        clip: Clip,
-        rng: np.random.Generator,  # noqa: ARG002 - a codec takes no chance
-    ) -> dict[str, JSON]:
-        """``bitrate_kbps`` and ``encoder_rate_hz``."""
-        return {**self.ladder(level, clip.sample_rate_hz)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Resample, encode, decode, resample back; exactly as long as before."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from mosdata.audio import Clip, Samples
-from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, normal_noise, number
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
 from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
 
 class WhiteNoise(LadderCorruption):
-    """Add white Gaussian noise at a ratio to the active speech: 60 - 65 level dB.
+    """Add white Gaussian noise at a ratio to the active speech.
 
     The noise fills the band up to half the sampling rate, so at 48 kHz an equal ratio is milder
     to the ear than at 16 kHz. One of the seven probes of the XLS-R study (Tamm et al. 2023,
@@ -21,13 +24,15 @@ class WhiteNoise(LadderCorruption):
 
     name = "white_noise"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
-        """``snr_db``: active speech over noise."""
-        return {"snr_db": round(60 - 65 * check_level(level), 4)}
+    parameters: ClassVar = {"snr_db": Parameter("active speech over noise", low=-40, high=100)}
 
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``snr_db`` and ``noise_seed``."""
-        return {**self.ladder(level, clip.sample_rate_hz), "noise_seed": draw_seed(rng)}
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """60 - 65 position dB."""
+        return {"snr_db": round(60 - 65 * position, 4)}
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``noise_seed``."""
+        return {"noise_seed": draw_seed(rng)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Add the noise, scaled by its own measured level: the ratio is exact."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from mosdata.audio import Clip, Samples, check_samples, resample
-from mosdata.augment.base import Pool
-from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, number
+from mosdata.augment.base import Parameter, Pool
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.speech_level import active_level_dbfs, gain_of, next_active_sample
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import JSON, unit_hash
@@ -14,7 +16,7 @@ from mosdata.manifests.rows import Applied
 
 
 class Overlap(LadderCorruption):
-    """Mix in another speaker with another text: 55 - 55 level dB below the active speech.
+    """Mix in another speaker with another text, at a ratio to the active speech.
 
     The interferer is looped or cut to the length of the clip and starts at a drawn place, moved
     on to where that speaker speaks. It is chosen by a hash of its id, so a pool that lost one
@@ -27,18 +29,21 @@ class Overlap(LadderCorruption):
     """
 
     name = "overlap"
+    parameters: ClassVar = {
+        "sir_db": Parameter("active speech over active interfering speech", low=-40, high=100)
+    }
 
     def __init__(self, *, pool: Pool | None = None, sentence: str = "", speaker: str = "") -> None:
         self._pool = pool
         self._sentence = sentence
         self._speaker = speaker
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
-        """``sir_db``: active speech over active interfering speech."""
-        return {"sir_db": round(55 - 55 * check_level(level), 4)}
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """55 - 55 position dB."""
+        return {"sir_db": round(55 - 55 * position, 4)}
 
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``sir_db``, ``interferer_id`` and ``start_sample``.
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
+        """``interferer_id`` and ``start_sample``.
 
         Raises:
             InvalidValue: no pool, or no sentence, was given.
@@ -52,8 +57,7 @@ class Overlap(LadderCorruption):
                 active_level_dbfs(_part(other, start, clip.num_samples))
             except RecordRejected:  # a silent or broken interferer is not this clip's fault
                 continue
-            ladder = self.ladder(level, clip.sample_rate_hz)
-            return {**ladder, "interferer_id": clip_id, "start_sample": start}
+            return {"interferer_id": clip_id, "start_sample": start}
         raise RecordRejected(
             "no_interferer",
             f"The pool has no audible clip with another text and another speaker than "

@@ -1,10 +1,11 @@
-"""A pool of interferers that fits in memory."""
+"""A pool of interferers and files that fits in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mosdata.audio import Clip
+from mosdata.audio import Clip, check_samples, resample
+from mosdata.augment.base import Material
 from mosdata.errors import NothingFound
 
 
@@ -13,6 +14,7 @@ class MemoryPool:
 
     Args:
         clips: clip id -> (clip, sentence, speaker). Kept, not copied.
+        files: material -> file id -> clip, as from a folder of noises or impulse responses.
 
     Example:
         >>> from mosdata.testing import clip
@@ -21,8 +23,14 @@ class MemoryPool:
         ('b',)
     """
 
-    def __init__(self, clips: Mapping[str, tuple[Clip, str, str]]) -> None:
+    def __init__(
+        self,
+        clips: Mapping[str, tuple[Clip, str, str]],
+        *,
+        files: Mapping[Material, Mapping[str, Clip]] | None = None,
+    ) -> None:
         self._clips = clips
+        self._files = files or {}
 
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Ids of clips with another text and another speaker, sorted."""
@@ -43,3 +51,19 @@ class MemoryPool:
         if clip_id not in self._clips:
             raise NothingFound(f"The pool has no clip {clip_id!r}: use the pool it was drawn from.")
         return self._clips[clip_id][0]
+
+    def files(self, material: Material) -> tuple[str, ...]:
+        """Ids of the files of a material, sorted."""
+        return tuple(sorted(self._files.get(material, {})))
+
+    def file_clip(self, material: Material, file_id: str, sample_rate_hz: int) -> Clip:
+        """A file at a rate.
+
+        Raises:
+            NothingFound: no such file; the row was made with another folder.
+        """
+        if file_id not in self._files.get(material, {}):
+            raise NothingFound(
+                f"The {material} folder has no file {file_id!r}: use the one it was drawn from."
+            )
+        return resample(check_samples(self._files[material][file_id]), sample_rate_hz)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from mosdata.audio import Clip, Samples
-from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, normal_noise, number
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
 from mosdata.augment.speech_level import gain_of, rms_db
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -23,22 +24,26 @@ TAIL_IN_RT60: Final = 1.2
 class Reverb(LadderCorruption):
     """Convolve with a room response: direct sound at lag 0, then exponentially decaying noise.
 
-    The reverberation time grows as 0.1 * 20**level seconds while the direct-to-reverberant
-    ratio falls as 20 - 26 level dB: a longer reverberation alone, under a direct sound of full
-    strength, would hardly harm. The model is Polack's (1988) statistical reverberation. The
-    root mean square of the clip is kept; the decay beyond the end of the clip is cut.
+    The reverberation time grows while the direct-to-reverberant ratio falls: a longer
+    reverberation alone, under a direct sound of full strength, would hardly harm. The model is
+    Polack's (1988) statistical reverberation. The root mean square of the clip is kept; the
+    decay beyond the end of the clip is cut.
     """
 
     name = "reverb"
 
-    def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same ladder
-        """``rt60_s``: time to fall by 60 dB; ``drr_db``: direct over reverberant energy."""
-        check_level(level)
-        return {"rt60_s": round(0.1 * 20**level, 4), "drr_db": round(20 - 26 * level, 4)}
+    parameters: ClassVar = {
+        "rt60_s": Parameter("time in which the reverberation falls by 60 dB", low=0.05, high=10),
+        "drr_db": Parameter("direct over reverberant energy", low=-30, high=60),
+    }
 
-    def draw_params(self, level: float, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``rt60_s``, ``drr_db`` and ``room_seed``."""
-        return {**self.ladder(level, clip.sample_rate_hz), "room_seed": draw_seed(rng)}
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """0.1 * 20**position seconds, and 20 - 26 position dB."""
+        return {"rt60_s": round(0.1 * 20**position, 4), "drr_db": round(20 - 26 * position, 4)}
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``room_seed``."""
+        return {"room_seed": draw_seed(rng)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Convolve and restore the level."""

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from mosdata.audio import Clip
+from mosdata.augment.base import Material
 from mosdata.augment.chain import apply_chain, draw_chain
 from mosdata.augment.corruptions import KINDS, build_corruption
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
-from mosdata.errors import InvalidValue
+from mosdata.errors import InvalidValue, NothingFound
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id, unit_hash
 from mosdata.manifests.places import place_of
@@ -276,3 +277,11 @@ class _DatasetPool:
             entry = self._entries[clip_id]
             self._clips[clip_id] = self._sources.fetch(entry.place).clip()
         return self._clips[clip_id]
+
+    def files(self, material: Material) -> tuple[str, ...]:  # noqa: ARG002 - a dataset has none
+        """None: a dataset holds clips."""
+        return ()
+
+    def file_clip(self, material: Material, file_id: str, sample_rate_hz: int) -> Clip:  # noqa: ARG002 - a dataset has none
+        """Refuse: there is no file."""
+        raise NothingFound(f"There is no {material} folder with a file {file_id!r}.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,16 +18,28 @@ from mosdata.audio import Clip
 from mosdata.augment.base import Corruption
 from mosdata.augment.corruptions import CORRUPTIONS, build_corruption
 from mosdata.augment.pool import MemoryPool
-from mosdata.errors import InvalidValue, RecordRejected
+from mosdata.errors import InvalidValue, RecordRejected, UnknownName
 from mosdata.manifests.ids import canonical_json, rng_for
 from mosdata.manifests.rows import Applied
 from mosdata.testing.clips import clips, speechlike
 
 NAMES = sorted(CORRUPTIONS)
+
+
+def hiss(num_samples: int, seed: int, fall: float = 0.0) -> Clip:
+    """Noise for a file of the pool, decaying by ``fall`` nepers over its length."""
+    noise = np.random.default_rng(seed).standard_normal(num_samples, dtype=np.float32)
+    return Clip(noise * np.exp(np.linspace(0, -fall, num_samples, dtype=np.float32)), 16_000)
+
+
 POOL = MemoryPool(
-    {f"clip-{i}": (speechlike(1.1, seed=50 + i), f"text-{i}", f"voice-{i}") for i in range(3)}
+    {f"clip-{i}": (speechlike(1.1, seed=50 + i), f"text-{i}", f"voice-{i}") for i in range(3)},
+    files={
+        "noise": {f"noise-{i}.wav": hiss(9_000, i) for i in range(2)},
+        "impulse_responses": {f"room-{i}.wav": hiss(4_000, i, 6) for i in range(2)},
+    },
 )
-QUICK = settings(max_examples=12, deadline=None)
+QUICK = settings(max_examples=8, deadline=None)
 
 
 def build(name: str) -> Corruption:
@@ -99,8 +113,7 @@ def test_the_order_of_draws_ignores_the_level(name: str) -> None:
     low_rng, high_rng = rng_for(1, "record", name), rng_for(1, "record", name)
     low = build(name).draw(0.05, clip, low_rng)
     high = build(name).draw(1.0, clip, high_rng)
-    rungs = {*build(name).ladder(1.0, clip.sample_rate_hz)}
-    drawn = {*high.params} - rungs
+    drawn = {*high.params} - {*build(name).parameters}
 
     assert low_rng.integers(2**60) == high_rng.integers(2**60)
     assert {key: low.params[key] for key in drawn} == {key: high.params[key] for key in drawn}
@@ -117,7 +130,56 @@ def test_the_ladder_is_what_is_drawn(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
+def test_the_scale_has_its_parameters(name: str, sample_rate_hz: int) -> None:
+    """Each place has every parameter, within what may be given, and they move one way."""
+    corruption = build(name)
+    rungs = [corruption.ladder(level, sample_rate_hz) for level in np.linspace(0.01, 1, 34)]
+
+    assert rungs[0] != rungs[-1]
+    for rung in rungs:
+        assert [*corruption.parameters] == [*rung]
+        assert all(corruption.parameters[key].allows(value) for key, value in rung.items())
+    for key in corruption.parameters:
+        steps = np.sign(np.diff([rung[key] for rung in rungs]))
+        assert {*steps} <= {0.0, 1.0} or {*steps} <= {0.0, -1.0}
+    moves = [a != b for a, b in pairwise(rungs)]
+    assert all(moves) or sum(moves) >= 4  # a scale, or rungs
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("level", [0.07, 0.5, 0.93])
+def test_values_in_place_of_a_level_are_the_same_damage(name: str, level: float) -> None:
+    """The ladder's own values give what its level gives, at a level where the ladder has them."""
+    clip = speechlike(0.4)
+    corruption = build(name)
+    at_level = corruption.draw(level, clip, rng_for(1, "record", name))
+    values = corruption.ladder(level, clip.sample_rate_hz)
+    at_values = corruption.draw_at(values, clip, rng_for(1, "record", name))
+
+    assert at_level.params == at_values.params
+    assert 0 < at_values.level <= 1
+    again = corruption.ladder(at_values.level, clip.sample_rate_hz)
+    main = next(iter(values))
+    assert pytest.approx(values[main], rel=1e-3, abs=1e-3) == again[main]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_without_a_meaning_are_refused(name: str) -> None:
+    """Unknown names, NaN and what is out of range; the message says what is allowed."""
+    corruption, clip = build(name), speechlike(0.3)
+    main, parameter = next(iter(corruption.parameters.items()))
+    for wrong in (float("nan"), float("inf"), parameter.low - 1e6, parameter.high + 1e6):
+        with pytest.raises(InvalidValue, match=re.escape(parameter.allowed)):
+            corruption.draw_at({main: wrong}, clip, rng_for(0, "record", name))
+    with pytest.raises(UnknownName, match=main):
+        corruption.draw_at({f"{main}x": 1.0}, clip, rng_for(0, "record", name))
+    with pytest.raises(InvalidValue, match=main):
+        corruption.draw_at({}, clip, rng_for(0, "record", name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", [0, 1])
 def test_harm_grows_with_the_level(name: str, seed: int) -> None:
     """With the same draw, a higher level is never nearer to the clean clip (within 0.1 dB)."""
     clip = speechlike(2.0, seed=seed)

@@ -1,0 +1,63 @@
+"""From a level to a place on a corruption's own scale, so that levels mean equal harm.
+
+The knots in ``calibration.json`` were measured (``benchmarks/calibrate.py``, which writes the
+file and says in it how). A corruption without knots takes its level as the position.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+FILE: Final = Path(__file__).with_name("calibration.json")
+
+Knots = tuple[tuple[float, float], ...]
+"""Pairs of level and position, both strictly rising from (0, 0) to level 1."""
+
+IDENTITY: Final[Knots] = ((0.0, 0.0), (1.0, 1.0))
+
+
+def position_of(name: str, level: float) -> float:
+    """Where on the scale of a corruption a level lies.
+
+    Args:
+        name: of the corruption.
+        level: in [0, 1].
+
+    Example:
+        >>> position_of("am:Gain", 0.25)
+        0.25
+    """
+    return _between(level, knots_of(name))
+
+
+def level_at(name: str, position: float) -> float:
+    """The inverse of :func:`position_of`; positions beyond the last knot are level 1."""
+    return _between(position, [(there, level) for level, there in knots_of(name)])
+
+
+def knots_of(name: str) -> Knots:
+    """What was measured for a corruption; the identity where nothing was."""
+    return _measured().get(name, IDENTITY)
+
+
+@cache
+def _measured() -> dict[str, Knots]:
+    kinds = json.loads(FILE.read_text("utf-8"))["kinds"]
+    return {
+        name: tuple((float(level), float(there)) for level, there in kind["knots"])
+        for name, kind in kinds.items()
+    }
+
+
+def _between(x: float, knots: Sequence[tuple[float, float]]) -> float:
+    """Linear between knots, constant outside."""
+    index = bisect_left(knots, x, key=lambda knot: knot[0])
+    if index == 0 or index == len(knots):
+        return knots[min(index, len(knots) - 1)][1]
+    (left, low), (right, high) = knots[index - 1], knots[index]
+    return high if x == right else low + (high - low) * (x - left) / (right - left)
