@@ -30,6 +30,7 @@ from mosdata.errors import DamagedDataset
 from mosdata.manifests.durable import sha256_file, sync_file, write_json
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.places import is_remote, parquet_file
+from mosdata.manifests.schema import SCHEMA_VERSION
 from mosdata.manifests.store import DataFile, Dataset, damage_named, find_datasets
 
 REUSABLE: Final = ("build", "corrupt")
@@ -104,6 +105,7 @@ def _fits(dataset: Dataset, spec: StageSpec) -> bool:
         spec.name in REUSABLE
         and dataset.stage == spec.name
         and manifest.get("created_by") == f"mosdata {__version__}"
+        and manifest.get("schema_version") == SCHEMA_VERSION
         and dataset.sample_rate_hz == spec.sample_rate_hz
         and config.get("seed") == spec.config["seed"]
     )
@@ -159,7 +161,15 @@ def _same_terms(dataset: Dataset, stage: Stage) -> list[str]:
     path = dataset.folder / "provenance.json"
     then = json.loads(path.read_text("utf-8")).get("systems", {}) if path.is_file() else {}
     now: Any = stage.provenance().get("systems", {})
-    terms = ("revision", "license", "output_terms", "sample_rate_hz")
+    terms = (
+        "revision",
+        "fingerprint",
+        "license",
+        "code_license",
+        "weights_license",
+        "output_terms",
+        "sample_rate_hz",
+    )
     return [
         name
         for name, about in now.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,11 @@ from mosdata.audio import resample
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
-from mosdata.manifests.ids import JSON, seed_for, stable_id
+from mosdata.manifests.ids import JSON, canonical_json, seed_for, stable_id
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
-from mosdata.synth.base import SpeechRequest, Synthesizer, SystemInfo, Voice
+from mosdata.synth.base import Fingerprinted, SpeechRequest, Synthesizer, SystemInfo, Voice
 from mosdata.synth.speak import speak, voices_for
 from mosdata.synth.systems import build_system, default_systems
 
@@ -70,6 +71,7 @@ class _Cast:
     info: SystemInfo
     voices: tuple[Voice, ...]
     revision: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class SpeechStage:
             member.info.name: {
                 "build": member.name,
                 "revision": member.revision,
+                **({"fingerprint": member.fingerprint} if member.fingerprint else {}),
                 "voices": [voice.name for voice in member.voices],
             }
             for member in self._cast
@@ -199,7 +202,10 @@ class SpeechStage:
                 member.info.name: {
                     "family": member.info.family,
                     "revision": member.revision,
+                    "fingerprint": json.loads(member.fingerprint or "null"),
                     "license": member.info.license,
+                    "code_license": member.info.code_license,
+                    "weights_license": member.info.weights_license,
                     "output_terms": member.info.output_terms,
                     "sample_rate_hz": member.info.sample_rate_hz,
                     "source": member.info.source_url,
@@ -247,6 +253,14 @@ def _cast(synthesizer: Synthesizer, name: str, config: SpeechConfig) -> _Cast:
         info=synthesizer.info,
         voices=fitting[: config.voices] if config.voices else fitting,
         revision=synthesizer.revision(),
+        fingerprint=fingerprint_of(synthesizer),
+    )
+
+
+def fingerprint_of(synthesizer: Synthesizer) -> str:
+    """What shapes the sound of a system, as canonical JSON; empty where it does not say."""
+    return (
+        canonical_json(synthesizer.fingerprint()) if isinstance(synthesizer, Fingerprinted) else ""
     )
 
 
@@ -283,11 +297,15 @@ class SpeechBench:
             synthesizer=info.name,
             system=info.name,
             engine_revision=self._systems[record.group]["revision"],
+            engine_fingerprint=self._systems[record.group].get("fingerprint", ""),
             dataset="mosdata-build",
             sentence=values["sentence"],
             seed=request.seed,
             license=info.license,
+            code_license=info.code_license,
+            weights_license=info.weights_license,
             output_terms=info.output_terms,
+            text_spoken=request.text,
             flags=spoken.flags,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
         )

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mosdata.manifests.places import parquet_file
 from mosdata.manifests.rows import DEBIASED, HUMAN
 from mosdata.manifests.scales import SCALES
-from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION
+from mosdata.manifests.schema import RATINGS, READABLE_VERSIONS
 from mosdata.manifests.store import Dataset
 
 MAX_SHOWN: Final = 5
@@ -69,9 +69,9 @@ def _table(dataset: Dataset, path: str, found: RatingFindings) -> pa.Table | Non
         found.problems.append((path, f"cannot be read: {error}"))
         return None
     about = json.loads((table.schema.metadata or {}).get(b"mosdata", b"{}"))
-    if about.get("schema_version") != SCHEMA_VERSION:
-        version = about.get("schema_version")
-        says = f"has schema version {version!r}; this mosdata reads {SCHEMA_VERSION!r}"
+    if about.get("schema_version") not in READABLE_VERSIONS:
+        version, known = about.get("schema_version"), " and ".join(map(repr, READABLE_VERSIONS))
+        says = f"has schema version {version!r}; this mosdata reads {known}"
         found.problems.append((path, says))
         return None
     lacking = [name for name in RATINGS if name not in table.schema.names]

@@ -15,7 +15,7 @@ from mosdata.errors import DamagedDataset, RecordRejected
 from mosdata.manifests.places import parquet_file, place_of
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.scales import SCALES
-from mosdata.manifests.schema import CLIPS, SCHEMA_VERSION, class_names_of
+from mosdata.manifests.schema import READABLE_VERSIONS, class_names_of, columns_of
 from mosdata.manifests.store import Dataset, content_sum, rows_of
 
 GROUPS_PER_TASK: Final = 8
@@ -96,9 +96,10 @@ def _tasks_of(dataset: Dataset, path: str, *, quick: bool) -> Iterator[RowTask]:
 def _schema_fault(schema: pa.Schema, class_names: list[str]) -> str:
     about = json.loads((schema.metadata or {}).get(b"mosdata", b"{}"))
     version = about.get("schema_version")
-    if version != SCHEMA_VERSION:
-        return f"has schema version {version!r}; this mosdata reads {SCHEMA_VERSION!r}"
-    wrong = [name for name, (kind, _) in CLIPS.items() if not _has(schema, name, kind)]
+    if version not in READABLE_VERSIONS:
+        known = " and ".join(map(repr, READABLE_VERSIONS))
+        return f"has schema version {version!r}; this mosdata reads {known}"
+    wrong = [name for name, kind in columns_of(version).items() if not _has(schema, name, kind)]
     if wrong:
         return f"lacks the columns {', '.join(wrong)}, or has them of another type"
     if class_names_of(schema) != class_names:

@@ -54,6 +54,9 @@ class Utterance:
     engine_revision: str
     dataset: str
     sentence: str
+    text_spoken: str = ""
+    boundaries_s: tuple[float, ...] = ()
+    engine_fingerprint: str = ""
     parent_id: str | None = None
     corruptions: tuple[Applied, ...] = ()
     mos: float | None = None
@@ -62,6 +65,8 @@ class Utterance:
     mos_scale: str | None = None
     seed: int = 0
     license: str = "unknown"
+    code_license: str = ""
+    weights_license: str = ""
     output_terms: str = "unknown"
     pcm_sha256: str = ""
     flags: tuple[str, ...] = ()

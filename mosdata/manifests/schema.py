@@ -23,7 +23,10 @@ from mosdata.errors import DamagedDataset
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import UNKNOWN, Applied, Rating, Utterance
 
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "3"
+
+READABLE_VERSIONS: Final = ("2", SCHEMA_VERSION)
+"""What this mosdata reads; columns that a version lacks (:data:`ADDED_IN`) are blank."""
 
 AUDIO_TYPE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CORRUPTION_TYPE: Final = pa.struct(
@@ -43,12 +46,25 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "sample_rate_hz": (pa.int32(), "rate of `audio`; 0 where there is none"),
     "num_samples": (pa.int64(), "length of `audio` in samples"),
     "duration_s": (pa.float64(), "length of `audio` in seconds"),
-    "text": (pa.string(), "what is said"),
+    "text": (pa.string(), "what is said, as it was written"),
+    "text_spoken": (
+        pa.string(),
+        "what the engine was given: `text` in words (docs/text.md); empty for recorded speech",
+    ),
+    "boundaries_s": (
+        pa.list_(pa.float64()),
+        "where pieces after the first begin, of a text that was spoken in several",
+    ),
     "language": (pa.string(), "BCP 47 tag of the text"),
     "speaker": (pa.string(), "who speaks: the engine's voice, or the person"),
     "synthesizer": (pa.int64(), "class index (ClassLabel): 0 natural, 1 unknown, then systems"),
     "system": (pa.string(), "unit of system-level metrics; name of the class for built speech"),
     "engine_revision": (pa.string(), "version of everything that made the sound"),
+    "engine_fingerprint": (
+        pa.string(),
+        "the same in detail, as JSON: adapter, upstream, digests of weights, packages, dtype; "
+        "empty where an engine has none",
+    ),
     "dataset": (pa.string(), "corpus the clip comes from"),
     "sentence": (
         pa.string(),
@@ -69,6 +85,8 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "mos_scale": (pa.string(), "scale of `mos`, such as acr_1_5; null without `mos`"),
     "seed": (pa.uint64(), "seed the engine was given"),
     "license": (pa.string(), "SPDX id that applies to this clip"),
+    "code_license": (pa.string(), "SPDX id of the engine's code; empty where there is none"),
+    "weights_license": (pa.string(), "SPDX id of its weights; empty where there are none"),
     "output_terms": (pa.string(), "open, non-commercial, restricted or unknown"),
     "pcm_sha256": (pa.string(), "checksum of the 16-bit samples"),
     "flags": (pa.list_(pa.string()), "quality flags; a flagged clip is kept"),
@@ -84,6 +102,15 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "clipped_fraction": (pa.float32(), "share of samples at full scale"),
 }
 """Columns of the clip table, in order: Arrow type and meaning."""
+
+ADDED_IN: Final[Mapping[str, str]] = {
+    "text_spoken": "3",
+    "boundaries_s": "3",
+    "engine_fingerprint": "3",
+    "code_license": "3",
+    "weights_license": "3",
+}
+"""Columns of the clip table that earlier versions lack, and the version that brought them."""
 
 RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "clip_id": (pa.string(), "`id` of the clip"),
@@ -115,6 +142,30 @@ def clips_schema(*, class_names: Sequence[str], sample_rate_hz: int | None) -> p
         "mosdata": canonical_json({"table": "clips", "schema_version": SCHEMA_VERSION}),
     }
     return pa.schema([(name, kind) for name, (kind, _) in CLIPS.items()], metadata=metadata)
+
+
+def columns_of(version: str) -> dict[str, pa.DataType]:
+    """Columns that a clip table of a readable version has, with their types.
+
+    Example:
+        >>> "text" in columns_of("2"), "text_spoken" in columns_of("2")
+        (True, False)
+    """
+    return {
+        name: kind
+        for name, (kind, _) in CLIPS.items()
+        if int(ADDED_IN.get(name, "0")) <= int(version)
+    }
+
+
+def with_added_columns(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """A clip table of an earlier version, with blanks in those columns of ``names`` it lacks."""
+    for name in names:
+        if name in ADDED_IN and name not in table.column_names:
+            kind = CLIPS[name][0]
+            blank = pa.scalar([] if pa.types.is_list(kind) else "", kind)
+            table = table.append_column(name, pa.repeat(blank, len(table)))
+    return table
 
 
 def ratings_schema() -> pa.Schema:
@@ -221,7 +272,7 @@ def _values(name: str, column: pa.ChunkedArray, class_names: Sequence[str]) -> I
     values: list[Any] = column.to_pylist()
     if name == "synthesizer":
         return [UNKNOWN if value is None else class_names[value] for value in values]
-    if name == "flags":
+    if name in ("flags", "boundaries_s"):
         return [tuple(value or ()) for value in values]
     if name == "corruptions":
         return [tuple(map(_applied, value or ())) for value in values]

@@ -44,7 +44,13 @@ from mosdata.manifests.places import (
     stays_inside,
 )
 from mosdata.manifests.rows import Rating, Utterance
-from mosdata.manifests.schema import RATINGS, SCHEMA_VERSION, class_names_of, utterances_from
+from mosdata.manifests.schema import (
+    RATINGS,
+    READABLE_VERSIONS,
+    class_names_of,
+    utterances_from,
+    with_added_columns,
+)
 from mosdata.manifests.split_sets import follow_sources, set_splits, split_set_entry
 from mosdata.manifests.splits import SPLITS
 
@@ -185,6 +191,7 @@ class Dataset:
 
         def one(file: DataFile) -> pa.Table:
             found = _read_columns(self.folder / file.path, columns)
+            found = with_added_columns(found, columns)
             return found.append_column("split", pa.array([file.split] * file.rows, pa.string()))
 
         files = self.files_of(split)
@@ -339,10 +346,10 @@ def open_dataset(folder: Path | str) -> Dataset:
         raise DamagedDataset(f"{path} is not JSON: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DamagedDataset(f"{path} does not describe a mosdata dataset.")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    if manifest.get("schema_version") not in READABLE_VERSIONS:
         raise DamagedDataset(
             f"{path} has schema version {manifest.get('schema_version')!r}; "
-            f"this mosdata reads {SCHEMA_VERSION!r}."
+            f"this mosdata reads {' and '.join(map(repr, READABLE_VERSIONS))}."
         )
     try:
         _check_paths(folder, manifest)

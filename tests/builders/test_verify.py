@@ -205,7 +205,10 @@ def test_a_file_of_another_schema(dataset):
 
     problems = says(dataset)
 
-    assert f"{dataset.files[0].path} has schema version '1'; this mosdata reads '2'" in problems
+    assert (
+        f"{dataset.files[0].path} has schema version '1'; this mosdata reads '2' and '3'"
+        in problems
+    )
 
 
 # --- rows ---

@@ -54,6 +54,9 @@ UTTERANCES = st.builds(
     engine_revision=TEXT,
     dataset=TEXT,
     sentence=TEXT,
+    text_spoken=TEXT,
+    boundaries_s=st.lists(FLOAT64, max_size=3).map(tuple),
+    engine_fingerprint=TEXT,
     parent_id=st.none() | TEXT,
     corruptions=st.lists(APPLIED, max_size=3).map(tuple),
     mos=st.none() | FLOAT64,
@@ -62,6 +65,8 @@ UTTERANCES = st.builds(
     mos_scale=st.none() | TEXT,
     seed=st.integers(0, 2**64 - 1),
     license=TEXT,
+    code_license=TEXT,
+    weights_license=TEXT,
     output_terms=TEXT,
     pcm_sha256=TEXT,
     flags=st.lists(TEXT, max_size=3).map(tuple),
@@ -130,8 +135,8 @@ def test_the_schema_says_its_version_and_its_table():
     ]
 
     assert about == [
-        {"schema_version": "2", "table": "clips"},
-        {"schema_version": "2", "table": "ratings"},
+        {"schema_version": "3", "table": "clips"},
+        {"schema_version": "3", "table": "ratings"},
     ]
 
 
@@ -191,7 +196,8 @@ def test_audio_is_stored_as_it_is_and_the_rest_packed(tmp_path):
     through_parquet(tmp_path, [utterance(i) for i in range(3)])
 
     group = pq.read_metadata(tmp_path / "rows.parquet").row_group(0)
-    codecs = {group.column(i).path_in_schema: group.column(i).compression for i in range(29)}
+    columns = [group.column(i) for i in range(group.num_columns)]
+    codecs = {column.path_in_schema: column.compression for column in columns}
     assert codecs.pop("audio.bytes") == "UNCOMPRESSED"
     assert {*codecs.values()} == {"ZSTD"}
 

@@ -135,7 +135,7 @@ def test_a_folder_without_a_manifest_is_not_a_dataset(tmp_path):
         ("[1, 2]", "does not describe a mosdata dataset"),
         ("null", "does not describe a mosdata dataset"),
         ('{"format": "lhotse"}', "does not describe a mosdata dataset"),
-        ('{"format": "mosdata-dataset", "schema_version": "99"}', "reads '2'"),
+        ('{"format": "mosdata-dataset", "schema_version": "99"}', "reads '2' and '3'"),
         ('{"format": "mosdata-dataset", "schema_version": "2"}', "cannot be read"),
         (
             '{"format": "mosdata-dataset", "schema_version": "2", "data": [{"name": 1}]}',
