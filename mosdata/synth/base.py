@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mosdata.audio import Clip
 from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import JSON
+
+if TYPE_CHECKING:
+    from mosdata.synth.hosting.spec import PromptLimits
 
 OUTPUT_TERMS = ("open", "non-commercial", "restricted", "unknown")
 """What the licences of code and weights allow to be done with the audio."""
@@ -21,12 +25,53 @@ ANY_LANGUAGE = "mul"
 """Language of a voice that does not care what it reads (ISO 639-2: multiple languages)."""
 
 
+TEXT_FRONTENDS = ("engine", "mosdata")
+"""Who puts a text into words: the engine itself, or :mod:`mosdata.synth.text` before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A recording whose voice is to be cloned, checked by :mod:`mosdata.synth.prompts`.
+
+    Args:
+        name: of the voice, as users type it.
+        audio: the file, absolute; any rate and number of channels that libsndfile reads.
+        audio_sha256: checksum of the file: with ``text`` and ``language`` it names the voice.
+        text: what is said in it; empty where nobody wrote it down.
+        language: of the recording, a BCP 47 tag.
+        speaker: who speaks, as rows name them.
+        license: SPDX id that the recording is under; empty where nobody says.
+    """
+
+    name: str
+    audio: Path
+    audio_sha256: str
+    text: str
+    language: str
+    speaker: str
+    license: str = ""
+
+    @property
+    def identity(self) -> dict[str, JSON]:
+        """What a clip in this voice depends on: its sound and words, not where the file lies."""
+        return {"audio": self.audio_sha256, "text": self.text, "language": self.language}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """A voice of an engine. ``name`` is what users type; ``language`` is a BCP 47 tag."""
+    """A voice of an engine. ``name`` is what users type; ``language`` is a BCP 47 tag.
+
+    ``prompt`` is the recording that a cloned voice comes from; None for voices of the engine.
+    """
 
     name: str
     language: str
+    prompt: Prompt | None = None
+
+    @property
+    def speaker(self) -> str:
+        """Who speaks, as rows name them."""
+        return self.name if self.prompt is None else self.prompt.speaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +94,10 @@ class SystemInfo:
 
     ``license`` is what applies to its clips; ``code_license`` and ``weights_license`` say where
     that comes from (SPDX ids; empty where there are no weights). ``max_chars`` is the longest text
-    the system speaks in one piece; ``needs_gpu`` makes ``auto`` execution choose Ray;
-    ``seconds_per_char`` is a rough rate for estimates.
+    the system speaks in one piece, longer ones are cut; ``text_frontend`` says whether it reads
+    numbers and abbreviations itself (``"engine"``) or is given words (``"mosdata"``).
+    ``needs_gpu`` makes ``auto`` execution choose Ray; ``seconds_per_char`` is a rough rate for
+    estimates.
     """
 
     name: str
@@ -63,6 +110,7 @@ class SystemInfo:
     vocoder: str = ""
     output_terms: str = "unknown"
     max_chars: int = 1000
+    text_frontend: str = "engine"
     needs_gpu: bool = False
     seconds_per_char: float = 0.065
     source_url: str = ""
@@ -120,6 +168,20 @@ class Batched(Protocol):
 
     def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech | RecordRejected]:
         """One answer for each request, in their order; a bad one does not spoil the others."""
+        ...
+
+
+@runtime_checkable
+class Cloning(Protocol):
+    """A system that speaks in the voices of recordings."""
+
+    @property
+    def prompt_limits(self) -> PromptLimits | None:
+        """What a recording must be like; None for a checkpoint that clones nobody."""
+        ...
+
+    def add_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Add a voice for each recording; what can be computed beforehand is, once a voice."""
         ...
 
 

@@ -45,6 +45,7 @@ class EngineSpec:
     checkout where upstream is no package; ``submodules`` lie inside it. ``python`` is the version
     for the environment that ``mosdata engines install`` makes from ``lock`` (a file in
     ``mosdata/synth/engines/locks``). An engine without ``lock`` runs in mosdata's own environment.
+    ``text_frontend`` is that of ``mosdata.synth.base.SystemInfo``.
     """
 
     name: str
@@ -66,5 +67,6 @@ class EngineSpec:
     load_deadline_s: float = 600.0
     seconds_per_char: float = 0.065
     recycle_after: int = 0
+    text_frontend: str = "mosdata"
     terms_note: str = ""
     sampling: dict[str, float] = field(default_factory=dict)
