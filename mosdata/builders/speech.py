@@ -307,6 +307,7 @@ class SpeechBench:
             output_terms=info.output_terms,
             text_spoken=request.text,
             flags=spoken.flags,
+            speech_s=spoken.speech_s,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
         )
         return [about.with_clip(resample(spoken.clip, self._sample_rate_hz))]

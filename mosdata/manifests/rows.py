@@ -57,6 +57,8 @@ class Utterance:
     text_spoken: str = ""
     boundaries_s: tuple[float, ...] = ()
     engine_fingerprint: str = ""
+    speech_s: float | None = None
+    heard: str | None = None
     parent_id: str | None = None
     corruptions: tuple[Applied, ...] = ()
     mos: float | None = None

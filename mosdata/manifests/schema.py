@@ -46,6 +46,10 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "sample_rate_hz": (pa.int32(), "rate of `audio`; 0 where there is none"),
     "num_samples": (pa.int64(), "length of `audio` in samples"),
     "duration_s": (pa.float64(), "length of `audio` in seconds"),
+    "speech_s": (
+        pa.float64(),
+        "the same without silence at the edges, of built speech and its copies; else null",
+    ),
     "text": (pa.string(), "what is said, as it was written"),
     "text_spoken": (
         pa.string(),
@@ -54,6 +58,10 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "boundaries_s": (
         pa.list_(pa.float64()),
         "where pieces after the first begin, of a text that was spoken in several",
+    ),
+    "heard": (
+        pa.string(),
+        "what a recogniser heard in the clip (`build --asr`); null where none listened",
     ),
     "language": (pa.string(), "BCP 47 tag of the text"),
     "speaker": (pa.string(), "who speaks: the engine's voice, or the person"),
@@ -89,7 +97,7 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "weights_license": (pa.string(), "SPDX id of its weights; empty where there are none"),
     "output_terms": (pa.string(), "open, non-commercial, restricted or unknown"),
     "pcm_sha256": (pa.string(), "checksum of the 16-bit samples"),
-    "flags": (pa.list_(pa.string()), "quality flags; a flagged clip is kept"),
+    "flags": (pa.list_(pa.string()), "quality flags (docs/gates.md); a flagged clip is kept"),
     "sample_rate_source_hz": (pa.int32(), "rate the engine or the file had"),
     "num_channels_source": (pa.int16(), "channels the engine or the file had"),
     "encoding_source": (
@@ -109,8 +117,13 @@ ADDED_IN: Final[Mapping[str, str]] = {
     "engine_fingerprint": "3",
     "code_license": "3",
     "weights_license": "3",
+    "speech_s": "3",
+    "heard": "3",
 }
 """Columns of the clip table that earlier versions lack, and the version that brought them."""
+
+NOT_KNOWN: Final = ("speech_s", "heard")
+"""Those of them that are null where they were not measured; the others are empty."""
 
 RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "clip_id": (pa.string(), "`id` of the clip"),
@@ -163,7 +176,8 @@ def with_added_columns(table: pa.Table, names: Iterable[str]) -> pa.Table:
     for name in names:
         if name in ADDED_IN and name not in table.column_names:
             kind = CLIPS[name][0]
-            blank = pa.scalar([] if pa.types.is_list(kind) else "", kind)
+            empty: Any = [] if pa.types.is_list(kind) else ""
+            blank = pa.scalar(None if name in NOT_KNOWN else empty, kind)
             table = table.append_column(name, pa.repeat(blank, len(table)))
     return table
 

@@ -20,15 +20,19 @@ from mosdata.synth.base import (
     as_speech,
     unknown_voice,
 )
-from mosdata.synth.gates import check_speech, quality_flags
+from mosdata.synth.gates import check_speech, inspect_speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """What an engine said, and what is worth knowing about it (``mosdata.synth.gates``)."""
+    """What an engine said, what is worth knowing about it, and how long it is without its edges.
+
+    Flags are those of ``mosdata.synth.flags``, and the engine's own.
+    """
 
     clip: Clip
     flags: tuple[str, ...] = ()
+    speech_s: float | None = None
 
 
 def speak(synthesizer: Synthesizer, request: SpeechRequest) -> Spoken:
@@ -54,7 +58,9 @@ def speak(synthesizer: Synthesizer, request: SpeechRequest) -> Spoken:
     _check_voice(synthesizer, request)
     speech = as_speech(synthesizer.synthesize(request))
     clip = check_speech(speech.clip, synthesizer.info)
-    return Spoken(clip=clip, flags=(*speech.flags, *quality_flags(clip, request.text)))
+    found = inspect_speech(clip, request.text)
+    flags = tuple(dict.fromkeys((*speech.flags, *found.flags)))
+    return Spoken(clip=clip, flags=flags, speech_s=found.speech_s)
 
 
 def voices_for(synthesizer: Synthesizer, language: str) -> tuple[Voice, ...]:

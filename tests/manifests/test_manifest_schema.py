@@ -57,6 +57,8 @@ UTTERANCES = st.builds(
     text_spoken=TEXT,
     boundaries_s=st.lists(FLOAT64, max_size=3).map(tuple),
     engine_fingerprint=TEXT,
+    speech_s=st.none() | FLOAT64,
+    heard=st.none() | TEXT,
     parent_id=st.none() | TEXT,
     corruptions=st.lists(APPLIED, max_size=3).map(tuple),
     mos=st.none() | FLOAT64,
