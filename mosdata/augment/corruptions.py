@@ -70,8 +70,22 @@ CORRUPTIONS: Final[dict[str, Kind]] = {
     "time_mask": Kind("mask:TimeMask", "network", ("speech", "network")),
     "mp3": Kind("mp3:Mp3", "codec", ("speech", "codec")),
     # Noise and rooms from files
+    "pink_noise": Kind("coloured_noise:PinkNoise", "noise", ("noise",)),
+    "brown_noise": Kind("coloured_noise:BrownNoise", "noise", ("noise",)),
+    "speech_shaped_noise": Kind("speech_shaped:SpeechShapedNoise", "noise", ("noise",)),
 
     # Lines, levels and networks
+    "gain": Kind("gain:Gain", "capture", ("level",)),
+    "telephone_band": Kind("band:TelephoneBand", "band", ("filter", "telephony")),
+    "wide_band": Kind("band:WideBand", "band", ("filter", "telephony")),
+    "clipping": Kind("clipping:Clipping", "distortion", ("distortion", "level")),
+    "bit_depth": Kind("bit_depth:BitDepth", "distortion", ("distortion",)),
+    "mnru": Kind("mnru:Mnru", "distortion", ("distortion", "telephony")),
+    "echo": Kind("echo:Echo", "echo", ("telephony",)),
+    "packet_loss": Kind("packet_loss:PacketLoss", "network", ("network", "telephony")),
+    "packet_loss_concealed": Kind(
+        "packet_loss:PacketLossConcealed", "network", ("network", "telephony")
+    ),
 
     # Codecs
 

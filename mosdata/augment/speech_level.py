@@ -71,6 +71,13 @@ def next_active_sample(clip: Clip, start: int) -> int:
     return int(starts[after % len(starts)])
 
 
+def active_samples(clip: Clip) -> Samples:
+    """The samples of all active frames, one after the other; pauses are left out."""
+    energies, counts = _frames(clip)
+    kept: Samples = clip.samples[np.repeat(_active(energies, counts), counts)]
+    return kept
+
+
 def rms_db(samples: Samples) -> float:
     """Root mean square in dB re full scale, rounded like :func:`active_level_dbfs`."""
     power = float(_energies(samples, 256).sum()) / len(samples)

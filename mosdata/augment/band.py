@@ -1,0 +1,123 @@
+"""The bands of telephony."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.filters import DENORMAL_GUARD, NYQUIST_SHARE
+from mosdata.augment.ladder import LadderCorruption, number
+from mosdata.errors import InvalidValue
+from mosdata.manifests.rows import Applied
+
+LOW_ORDER: Final = 4
+HIGH_ORDER: Final = 8
+
+Band = tuple[float, float]
+
+
+class _BandLimit(LadderCorruption):
+    """A Butterworth band-pass that narrows; nothing is drawn.
+
+    The low edge has 4th order, the high edge 8th, both 3 dB down at the edge. The filter is
+    causal and runs in double precision; its delay at the middle of the band is taken off, to the
+    sample.
+    """
+
+    widest: ClassVar[Band]
+    middle: ClassVar[Band]
+    narrowest: ClassVar[Band]
+
+    parameters: ClassVar = {
+        "low_hz": Parameter("lower edge, 3 dB down", low=10, high=20_000),
+        "high_hz": Parameter("upper edge, 3 dB down", low=100, high=48_000),
+    }
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """Edges that move exponentially: the widest band at 0, the standard's at 0.5."""
+        top_hz = NYQUIST_SHARE * sample_rate_hz
+        # Above the clip's own band the upper edge would have nothing to do.
+        bands = [(low, min(high, top_hz)) for low, high in self._bands()]
+        first, last = bands[:2] if position <= 0.5 else bands[1:]
+        share = 2 * position if position <= 0.5 else 2 * position - 1
+        low_hz, high_hz = (
+            start * (stop / start) ** share for start, stop in zip(first, last, strict=True)
+        )
+        return {"low_hz": round(low_hz, 2), "high_hz": round(high_hz, 2)}
+
+    def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:
+        """Edges in order, below half the rate."""
+        low_hz, high_hz = values["low_hz"], values["high_hz"]
+        if not low_hz < high_hz <= NYQUIST_SHARE * sample_rate_hz:
+            allowed = f"low_hz < high_hz <= {NYQUIST_SHARE * sample_rate_hz:g} Hz at this rate"
+            raise InvalidValue(f"band of {self.name}", (low_hz, high_hz), allowed)
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Filter, and take off the delay."""
+        from scipy.signal import sosfilt
+
+        low_hz, high_hz = number(applied, "low_hz"), number(applied, "high_hz")
+        sections, delay = _sections(low_hz, high_hz, clip.sample_rate_hz)
+        samples = np.zeros(clip.num_samples + delay)
+        samples[: clip.num_samples] = clip.samples
+        samples[::2] += DENORMAL_GUARD
+        return np.asarray(sosfilt(sections, samples)[delay:], dtype=np.float32)
+
+    def _bands(self) -> tuple[Band, Band, Band]:
+        return self.widest, self.middle, self.narrowest
+
+
+class TelephoneBand(_BandLimit):
+    """Narrow the band to that of the telephone, 300 to 3400 Hz at position 0.5, and on.
+
+    The edges are those of ITU-T G.712; beyond position 0.5 the band narrows to 900 to 1600 Hz, a
+    bad old line.
+    """
+
+    name = "telephone_band"
+    widest = (20.0, 24_000.0)
+    middle = (300.0, 3400.0)
+    narrowest = (900.0, 1600.0)
+
+
+class WideBand(_BandLimit):
+    """Narrow the band to that of wide-band telephony, 50 to 7000 Hz at position 0.5, and on.
+
+    The edges are those of ITU-T P.341; beyond position 0.5 the band narrows to 200 to 4000 Hz. A
+    mild kind: clips at 16 kHz hardly reach beyond this band, and PESQ is blind to it.
+    """
+
+    name = "wide_band"
+    widest = (10.0, 24_000.0)
+    middle = (50.0, 7000.0)
+    narrowest = (200.0, 4000.0)
+
+
+@lru_cache(maxsize=256)
+def _sections(
+    low_hz: float, high_hz: float, sample_rate_hz: int
+) -> tuple[NDArray[np.float64], int]:
+    """Second-order sections, and the delay in samples at the middle of the band."""
+    from scipy.signal import butter
+
+    high_pass = butter(LOW_ORDER, low_hz, "high", fs=sample_rate_hz, output="sos")
+    low_pass = butter(HIGH_ORDER, high_hz, "low", fs=sample_rate_hz, output="sos")
+    sections = np.concatenate([high_pass, low_pass]).astype(np.float64)
+    return sections, round(_delay(sections, math.sqrt(low_hz * high_hz), sample_rate_hz))
+
+
+def _delay(sections: NDArray[np.float64], hz: float, sample_rate_hz: int) -> float:
+    """Group delay in samples: what the phase falls by over a step of frequency."""
+    from scipy.signal import sosfreqz
+
+    step = 1e-3 * hz
+    _, response = sosfreqz(sections, worN=[hz - step, hz + step], fs=sample_rate_hz)
+    turn = float(np.angle(response[0] / response[1]))
+    return max(0.0, turn / (2 * math.pi * 2 * step) * sample_rate_hz)

@@ -1,0 +1,46 @@
+"""Peaks that are cut off."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, number
+from mosdata.augment.speech_level import active_level_dbfs, active_samples, gain_of
+from mosdata.manifests.rows import Applied
+
+
+class Clipping(LadderCorruption):
+    """Cut the samples at a threshold that a share of the active speech exceeds.
+
+    The share counts samples of active speech alone, so pauses do not spare a clip. The threshold
+    is the same for both signs, and the active speech level is kept: clipped speech is not soft.
+    Nothing is drawn.
+    """
+
+    name = "clipping"
+    parameters: ClassVar = {
+        "clipped_fraction": Parameter("share of the active speech that is cut", low=0, high=0.99)
+    }
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """0.6 position**3."""
+        return {"clipped_fraction": round(0.6 * position**3, 6)}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Cut and restore the level."""
+        threshold = clipping_threshold(clip, number(applied, "clipped_fraction"))
+        cut = np.clip(clip.samples, -threshold, threshold)
+        after_db = active_level_dbfs(Clip(cut, clip.sample_rate_hz))
+        return cut * gain_of(active_level_dbfs(clip) - after_db)
+
+
+def clipping_threshold(clip: Clip, fraction: float) -> np.float32:
+    """The magnitude that a share of the active speech exceeds; at least one sample does."""
+    loud = np.abs(active_samples(clip))
+    count = min(len(loud) - 1, max(1, round(fraction * len(loud))))
+    place = len(loud) - 1 - count
+    return np.float32(np.partition(loud, place)[place])

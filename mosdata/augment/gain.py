@@ -1,0 +1,42 @@
+"""Speech that is too soft."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.ladder import LadderCorruption, number
+from mosdata.augment.speech_level import SILENT_BELOW_DBFS, active_level_dbfs, gain_of
+from mosdata.errors import RecordRejected
+from mosdata.manifests.rows import Applied
+
+
+class Gain(LadderCorruption):
+    """Turn the whole clip down.
+
+    Loudness is a dimension of quality of its own. PESQ and its kin align levels before they
+    compare and cannot hear this corruption, so its scale is in dB and not calibrated by them.
+    Nothing is drawn.
+    """
+
+    name = "gain"
+    parameters: ClassVar = {"gain_db": Parameter("change of level", low=-60, high=0)}
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """-40 position dB."""
+        return {"gain_db": round(-40 * position, 4)}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Multiply.
+
+        Raises:
+            RecordRejected: ``silence``: 16 bits would keep nothing of the speech.
+        """
+        gain_db = number(applied, "gain_db")
+        after_db = active_level_dbfs(clip) + gain_db
+        if after_db < SILENT_BELOW_DBFS:
+            raise RecordRejected(
+                "silence", f"After {gain_db:g} dB the speech would be at {after_db:.0f} dBFS."
+            )
+        return clip.samples * gain_of(gain_db)

@@ -1,0 +1,93 @@
+"""Packets that do not arrive: holes, or what a receiver makes up for them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.concealment import conceal
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.packets import (
+    BURST_PACKETS,
+    PACKET_S,
+    bursts_of,
+    lost_packets,
+    packet_length,
+)
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import Applied
+
+
+class _Loss(LadderCorruption):
+    parameters: ClassVar = {
+        "loss_fraction": Parameter("share of packets that do not arrive", low=0, high=0.99),
+        "burst_packets": Parameter("mean length of a burst of losses", low=1, high=50),
+        "packet_s": Parameter("length of a packet", low=0.005, high=0.12),
+    }
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``loss_seed``."""
+        return {"loss_seed": draw_seed(rng)}
+
+
+class PacketLoss(_Loss):
+    """Replace lost packets by digital silence, with no concealment at all.
+
+    Losses come in bursts, as from Gilbert's channel; see :func:`packets.lost_packets`. The edges
+    are hard, as those of a receiver that plays zeros. A higher level loses the same packets and
+    more.
+    """
+
+    name = "packet_loss"
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """0.4 position**2 of all packets of 20 ms, in bursts of 1.5 on average."""
+        fraction = round(0.4 * position**2, 6)
+        return {"loss_fraction": fraction, "burst_packets": BURST_PACKETS, "packet_s": PACKET_S}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Silence the gaps."""
+        harmed = clip.samples.copy()
+        for start, stop in gaps_of(clip, applied):
+            harmed[start:stop] = 0
+        return harmed
+
+
+class PacketLossConcealed(_Loss):
+    """Replace lost packets by what the last ones suggest: pitch periods that fade away.
+
+    Concealment in the manner of ITU-T G.711 Appendix I, at any rate; see :mod:`concealment`. The
+    losses are those of ``packet_loss``.
+    """
+
+    name = "packet_loss_concealed"
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """0.6 position**2 of all packets of 20 ms, in bursts of 1.5 on average."""
+        fraction = round(0.6 * position**2, 6)
+        return {"loss_fraction": fraction, "burst_packets": BURST_PACKETS, "packet_s": PACKET_S}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Fill the gaps one after the other, each from what was heard before it."""
+        harmed = clip.samples.copy()
+        for start, stop in gaps_of(clip, applied):
+            conceal(harmed, start, stop, sample_rate_hz=clip.sample_rate_hz)
+        return harmed
+
+
+def gaps_of(clip: Clip, applied: Applied) -> list[tuple[int, int]]:
+    """First sample and the one after the last, of every run of lost packets."""
+    packet_s = number(applied, "packet_s")
+    length = packet_length(clip.num_samples, clip.sample_rate_hz, packet_s=packet_s)
+    lost = lost_packets(
+        -(-clip.num_samples // length),
+        fraction=number(applied, "loss_fraction"),
+        burst_packets=number(applied, "burst_packets"),
+        seed=int(number(applied, "loss_seed")),
+    )
+    return [
+        (first * length, min(last * length, clip.num_samples)) for first, last in bursts_of(lost)
+    ]

@@ -1,0 +1,204 @@
+"""Which packets are lost, and what is played in their place."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mosdata.audio import Clip
+from mosdata.augment.concealment import conceal, pitch_period
+from mosdata.augment.corruptions import build_corruption
+from mosdata.augment.packet_loss import gaps_of
+from mosdata.augment.packets import bursts_of, lost_packets, packet_length
+from mosdata.manifests.ids import rng_for
+from mosdata.testing.clips import speechlike
+
+RATES = [8_000, 16_000, 22_050, 48_000]
+
+
+def voiced(sample_rate_hz: int, *, pitch_hz: float = 125.0, duration_s: float = 0.3) -> np.ndarray:
+    """A steady vowel: harmonics of a pitch, float32."""
+    phase = 2 * np.pi * pitch_hz * np.arange(round(duration_s * sample_rate_hz)) / sample_rate_hz
+    tones = [np.sin(k * phase + k) / k for k in range(1, 12)]
+    return (0.1 * np.sum(tones, axis=0)).astype(np.float32)
+
+
+@given(
+    num_packets=st.integers(2, 400),
+    burst=st.sampled_from([1.0, 1.5, 4.0]),
+    seed=st.integers(0, 2**53 - 1),
+)
+@settings(max_examples=60)
+def test_a_higher_fraction_loses_the_same_packets_and_more(
+    num_packets: int, burst: float, seed: int
+) -> None:
+    """Sets are nested and as large as asked; one packet is lost and one arrives."""
+    before = np.zeros(num_packets, np.bool_)
+    for fraction in [0.001, 0.01, 0.1, 0.1234, 0.4, 0.9, 0.99]:
+        lost = lost_packets(num_packets, fraction=fraction, burst_packets=burst, seed=seed)
+
+        assert (lost >= before).all()
+        assert 1 <= lost.sum() <= num_packets - 1
+        assert lost.sum() == min(
+            num_packets - 1, max(1, int(np.ceil(np.round(fraction * num_packets, 6))))
+        )
+        before = lost
+
+
+def gilbert(rng: np.random.Generator, count: int, fraction: float, burst: float) -> np.ndarray:
+    """Gilbert's channel as he wrote it: two states, the bad one loses every packet."""
+    leave = 1 / burst
+    enter = leave * fraction / (1 - fraction)
+    draws = rng.random(count)
+    states = np.zeros(count, np.bool_)
+    state = False
+    for i, draw in enumerate(draws):
+        state = draw >= leave if state else draw < enter
+        states[i] = state
+    return states
+
+
+@pytest.mark.parametrize("burst", [1.0, 1.5, 3.0])
+@pytest.mark.parametrize("fraction", [0.02, 0.08])
+def test_bursts_are_those_of_the_channel(fraction: float, burst: float) -> None:
+    """Lengths agree with a simulated Gilbert channel: means within 8 %, spreads within 15 %."""
+    lengths = [
+        stop - start
+        for seed in range(60)
+        for start, stop in bursts_of(
+            lost_packets(2000, fraction=fraction, burst_packets=burst, seed=seed)
+        )
+    ]
+    rng = np.random.default_rng(0)
+    independent = rng.random(240_000) < fraction
+    channel = gilbert(rng, 240_000, fraction, burst) if burst > 1 else independent
+    expected = [stop - start for start, stop in bursts_of(channel)]
+
+    assert pytest.approx(np.mean(expected), rel=0.08) == np.mean(lengths)
+    assert pytest.approx(np.std(expected), rel=0.15, abs=0.05) == np.std(lengths)
+
+
+def test_bursts_lie_anywhere() -> None:
+    """Every packet of a clip is lost about as often as any other."""
+    counts = np.sum(
+        [lost_packets(50, fraction=0.2, burst_packets=1.5, seed=seed) for seed in range(3000)],
+        axis=0,
+    )
+
+    assert counts.min() > 0.8 * 600
+    assert counts.max() < 1.2 * 600
+
+
+@pytest.mark.parametrize("sample_rate_hz", RATES)
+def test_holes_are_whole_packets(sample_rate_hz: int) -> None:
+    """Lost packets are digital silence, the others the very samples; the share is the drawn one."""
+    samples = np.full(2 * sample_rate_hz, 0.25, np.float32)
+    clip = Clip(samples, sample_rate_hz)
+    corruption = build_corruption("packet_loss")
+    applied = corruption.draw_at({"loss_fraction": 0.13}, clip, rng_for(2, "r", "packet_loss"))
+    harmed = corruption.apply(clip, applied).samples
+    length = round(0.02 * sample_rate_hz)
+    packets = harmed[: len(harmed) // length * length].reshape(-1, length)
+
+    assert {*np.unique(harmed)} == {np.float32(0), np.float32(0.25)}
+    assert (np.ptp(packets, axis=1) == 0).all()
+    assert np.ceil(0.13 * -(-len(samples) // length)) == np.ceil(
+        np.count_nonzero(harmed == 0) / length
+    )
+
+
+@pytest.mark.parametrize("sample_rate_hz", RATES)
+@pytest.mark.parametrize("pitch_hz", [70.0, 100.0, 142.0, 190.0])
+def test_the_pitch_is_found(sample_rate_hz: int, pitch_hz: float) -> None:
+    """Of a steady voice, to the sample; or a multiple of it that is within reach."""
+    period = pitch_period(voiced(sample_rate_hz, pitch_hz=pitch_hz), sample_rate_hz=sample_rate_hz)
+    periods = round(period * pitch_hz / sample_rate_hz)
+
+    assert periods in {1, 2}
+    assert abs(period - periods * sample_rate_hz / pitch_hz) <= 1
+
+
+@pytest.mark.parametrize("sample_rate_hz", RATES)
+def test_a_short_gap_in_a_steady_voice_is_hardly_heard(sample_rate_hz: int) -> None:
+    """10 ms are filled to 20 dB of the original and better, without a step at the seams."""
+    steady = voiced(sample_rate_hz)
+    filled = steady.copy()
+    start, stop = round(0.15 * sample_rate_hz), round(0.16 * sample_rate_hz)
+    filled[start:stop] = 0
+    conceal(filled, start, stop, sample_rate_hz=sample_rate_hz)
+    gap = slice(start, stop)
+    error = filled[gap] - steady[gap]
+
+    assert 10 * np.log10(np.mean(steady[gap] ** 2) / np.mean(error**2)) > 20
+    assert np.abs(np.diff(filled)).max() < 1.1 * np.abs(np.diff(steady)).max()
+
+
+@pytest.mark.parametrize("sample_rate_hz", RATES)
+def test_a_long_gap_fades_away(sample_rate_hz: int) -> None:
+    """A fifth of the amplitude every 10 ms from 10 ms on, silence after 60 ms, and back in 10."""
+    steady = voiced(sample_rate_hz, duration_s=0.5)
+    filled = steady.copy()
+    start, stop = round(0.2 * sample_rate_hz), round(0.3 * sample_rate_hz)
+    filled[start:stop] = 0
+    conceal(filled, start, stop, sample_rate_hz=sample_rate_hz)
+
+    def loudness(at_s: float) -> float:
+        begin = round(at_s * sample_rate_hz)
+        part = filled[begin : begin + round(0.008 * sample_rate_hz)]
+        return float(np.sqrt(np.mean(part**2)))
+
+    steps = [loudness(0.2 + 0.001 + 0.01 * block) / loudness(0.1) for block in range(7)]
+
+    assert steps == pytest.approx([1, 0.9, 0.7, 0.5, 0.3, 0.1, 0], abs=0.06)
+    assert not filled[round(0.2601 * sample_rate_hz) : stop].any()
+    back = stop + round(0.0101 * sample_rate_hz)
+    before = start - round(0.004 * sample_rate_hz)
+    assert np.array_equal(filled[back:], steady[back:])
+    assert np.array_equal(filled[:before], steady[:before])
+
+
+@pytest.mark.parametrize("gap", [(0, 320), (160, 480), (7000, 8000), (0, 7999)])
+def test_gaps_at_the_ends_are_filled(gap: tuple[int, int]) -> None:
+    """Nothing before a gap is silence, nothing after it no error; all is finite and no louder."""
+    steady = voiced(16_000, duration_s=0.5)
+    filled = steady.copy()
+    filled[gap[0] : gap[1]] = np.nan  # what did not arrive cannot be used
+    conceal(filled, *gap, sample_rate_hz=16_000)
+
+    assert np.isfinite(filled).all()
+    assert np.abs(filled).max() <= 1.05 * np.abs(steady).max()
+    if gap[0] == 0:
+        assert not filled[: gap[1]].any()
+
+
+@pytest.mark.parametrize("name", ["packet_loss", "packet_loss_concealed"])
+def test_levels_lose_the_same_packets_and_more(name: str) -> None:
+    """Through draw, with the record's own chance."""
+    clip = speechlike(3.0)
+    corruption = build_corruption(name)
+    gaps = []
+    for level in np.linspace(0.05, 1, 20):
+        applied = corruption.draw(float(level), clip, rng_for(5, "r", name))
+        covered = np.zeros(clip.num_samples, np.bool_)
+        for start, stop in gaps_of(clip, applied):
+            covered[start:stop] = True
+        gaps.append(covered)
+
+    assert all((more >= less).all() for less, more in pairwise(gaps))
+    assert gaps[0].sum() < 0.05 * clip.num_samples < 0.3 * clip.num_samples < gaps[-1].sum()
+
+
+def test_short_clips_have_short_packets() -> None:
+    """Half of a clip arrives, however short it is."""
+    assert [packet_length(n, 16_000, packet_s=0.02) for n in (1, 2, 5, 639, 640, 10_000)] == [
+        1,
+        1,
+        2,
+        319,
+        320,
+        320,
+    ]
