@@ -37,6 +37,16 @@ SYSTEM_NAMES: Final = (
     "festival-diphone",
     "festival-hts",
     "tone",
+    # Models of transformers, and engines with packages of their own.
+    "mms-tts-eng",
+    "vits-ljs",
+    "vits-vctk",
+    "speecht5",
+    "fastspeech2-conformer",
+    "bark",
+    "bark-small",
+    "kokoro-82m",
+    "piper-lessac-medium",
 )
 """Append only. Index 0 is natural speech, index 1 is reserved for ``unknown``."""
 
