@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, Samples, check_samples
+from mosdata.audio import Clip, Samples, peak_of
 from mosdata.augment.base import Parameter
 from mosdata.augment.calibration import level_at, position_of
 from mosdata.augment.speech_level import check_audible
@@ -79,9 +79,10 @@ class LadderCorruption(ABC):
         """
         if applied.level == 0:
             return clip
-        self._check(clip)
-        inside = Clip(within_full_scale(clip.samples), clip.sample_rate_hz)
-        samples = self.corrupt(inside, applied)
+        peak = self._check(clip)
+        if peak > 1:
+            clip = Clip(clip.samples / np.float32(peak), clip.sample_rate_hz)
+        samples = self.corrupt(clip, applied)
         return Clip(within_full_scale(samples), clip.sample_rate_hz)
 
     def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:
@@ -162,14 +163,16 @@ class LadderCorruption(ABC):
         self._check(clip)
         check_audible(clip)  # silence has no quality to harm
 
-    def _check(self, clip: Clip) -> None:
-        check_samples(clip)
+    def _check(self, clip: Clip) -> float:
+        """The peak of a clip that can be harmed."""
+        peak = peak_of(clip)
         if clip.sample_rate_hz < MIN_SAMPLE_RATE_HZ:
             raise RecordRejected(
                 "sample_rate_too_low",
                 f"{self.name} needs {MIN_SAMPLE_RATE_HZ} Hz or more; the clip has "
                 f"{clip.sample_rate_hz} Hz. Resample the dataset.",
             )
+        return peak
 
 
 def _first_place(holds: Callable[[float], bool]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from itertools import pairwise
@@ -30,16 +31,46 @@ def quiet(clip: Clip, gain: float = 0.05) -> Clip:
 
 
 def active_db(samples: np.ndarray, sample_rate_hz: int) -> float:
-    """Active level once more, frame by frame in plain Python."""
-    length = round(0.02 * sample_rate_hz)
-    frames = [samples[i : i + length].astype(float) for i in range(0, len(samples), length)]
-    powers = [np.mean(frame**2) for frame in frames]
-    active = [
-        frame
-        for frame, power in zip(frames, powers, strict=True)
-        if 10 * np.log10(power + 1e-30) >= 10 * np.log10(max(powers)) - 35
+    """ITU-T P.56, method B, sample by sample in plain Python, as the recommendation words it.
+
+    Interpolated by halving between two thresholds, as sv56 of ITU-T G.191 does.
+    """
+    thresholds = [2.0**power for power in range(-20, 0)]
+    decay, hangover = math.exp(-1 / (0.03 * sample_rate_hz)), math.ceil(0.2 * sample_rate_hz)
+    active, since = [0] * 20, [hangover] * 20
+    p = q = total = 0.0
+    for x in samples.astype(float).tolist():
+        total += x * x
+        p = decay * p + (1 - decay) * abs(x)
+        q = decay * q + (1 - decay) * p
+        for j, threshold in enumerate(thresholds):
+            if q >= threshold:
+                since[j] = 0
+            elif since[j] < hangover:
+                since[j] += 1
+            else:
+                break  # all higher ones rest as well
+            active[j] += 1
+    steps = [
+        (10 * math.log10(total / count), 20 * math.log10(threshold))
+        for count, threshold in zip(active, thresholds, strict=True)
+        if count
     ]
-    return 10 * np.log10(np.mean(np.concatenate(active) ** 2))
+    for upper, lower in pairwise(steps):
+        if upper[0] - upper[1] > 15.9 >= lower[0] - lower[1]:
+            return halved(upper, lower)
+    return steps[-1][0]
+
+
+def halved(upper: tuple[float, float], lower: tuple[float, float]) -> float:
+    """The level between two pairs of level and threshold that are 15.9 dB apart."""
+    for _ in range(40):
+        middle = ((upper[0] + lower[0]) / 2, (upper[1] + lower[1]) / 2)
+        if middle[0] - middle[1] > 15.9:
+            upper = middle
+        else:
+            lower = middle
+    return lower[0]
 
 
 def band_db(samples: np.ndarray, sample_rate_hz: int, low_hz: float, high_hz: float) -> float:
@@ -49,12 +80,38 @@ def band_db(samples: np.ndarray, sample_rate_hz: int, low_hz: float, high_hz: fl
     return 10 * np.log10(power[(hz >= low_hz) & (hz < high_hz)].sum())
 
 
-def test_active_level_of_a_sine() -> None:
-    """A sine of amplitude 0.1 is at -23.01 dB, whatever silence follows it."""
-    sine = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000)
-    padded = np.concatenate([sine, np.zeros(64_000)]).astype(np.float32)
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("gain", [1.0, 0.11, 0.004])
+def test_the_active_level_is_that_of_p56(sample_rate_hz: int, gain: float) -> None:
+    """Speech with pauses of all lengths and a quiet ending: within 0.01 dB of the plain meter."""
+    speech = speechlike(1.2, sample_rate_hz, seed=sample_rate_hz).samples
+    gap = np.zeros(sample_rate_hz // 10, np.float32)
+    third = len(speech) // 3
+    parts = [gap, speech[:third], gap, gap, gap, speech[third:], gap, 0.03 * speech[:third], gap]
+    samples = np.float32(gain) * np.concatenate(parts)
+    level_db = active_level_dbfs(Clip(samples, sample_rate_hz))
 
-    assert pytest.approx(-23.0103, abs=1e-3) == active_level_dbfs(Clip(padded, 16_000))
+    assert pytest.approx(active_db(samples, sample_rate_hz), abs=0.01) == level_db
+
+
+def test_the_active_level_of_a_steady_tone() -> None:
+    """A sine of amplitude 0.1 is at -23.01 dB, and two seconds of silence change only the ends."""
+    sine = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(160_000) / 16_000)
+    padded = np.concatenate([sine, np.zeros(32_000)]).astype(np.float32)
+    # Active from where the envelope passes the threshold until 200 ms after it falls below it.
+    for samples, more in ((sine.astype(np.float32), 0.0), (padded, 0.15)):
+        level_db = active_level_dbfs(Clip(samples, 16_000))
+
+        assert pytest.approx(-23.0103, abs=0.01 + more) == level_db
+
+
+def test_a_remembered_level_is_forgotten_when_the_clip_is_written_to() -> None:
+    """The memory of the last levels is no trap for those who scale a clip in place."""
+    clip = speechlike(0.5)
+    before_db = active_level_dbfs(clip)
+    clip.samples[:] *= np.float32(0.5)
+
+    assert pytest.approx(before_db - 6.02, abs=0.15) == active_level_dbfs(clip)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
