@@ -82,23 +82,16 @@ def check_audible(clip: Clip) -> None:
 
 
 def next_active_sample(clip: Clip, start: int) -> int:
-    """First sample of the first frame of 20 ms at or after ``start`` where somebody speaks.
-
-    Such a frame is not more than 15.9 dB below the active level. Goes round at the end.
-    """
-    length = max(1, round(FRAME_S * clip.sample_rate_hz))
-    powers = _energies(clip.samples, length)
-    powers /= np.diff(np.arange(0, clip.num_samples, length), append=clip.num_samples)
-    threshold = min(10 ** ((active_level_dbfs(clip) - MARGIN_DB) / 10), float(powers.max()))
-    starts = length * np.flatnonzero(powers >= threshold)
+    """First sample of the first active frame at or after ``start``, going round at the end."""
+    starts = _frame_length(clip) * np.flatnonzero(_active_frames(clip)[0])
     after = int(np.searchsorted(starts, start))
     return int(starts[after % len(starts)])
 
 
 def active_samples(clip: Clip) -> Samples:
     """The samples of all active frames, one after the other; pauses are left out."""
-    energies, counts = _frames(clip)
-    kept: Samples = clip.samples[np.repeat(_active(energies, counts), counts)]
+    active, counts = _active_frames(clip)
+    kept: Samples = clip.samples[np.repeat(active, counts)]
     return kept
 
 
@@ -208,6 +201,23 @@ def _energy(samples: Samples) -> float:
         wide[:] = part
         total += float(wide @ wide)
     return total
+
+
+def _frame_length(clip: Clip) -> int:
+    return max(1, round(FRAME_S * clip.sample_rate_hz))
+
+
+def _active_frames(clip: Clip) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which frames of 20 ms hold speech, and how many samples each has.
+
+    Those not more than 15.9 dB below the active level; the loudest frame always.
+    """
+    length = _frame_length(clip)
+    counts = np.diff(np.arange(0, clip.num_samples, length), append=clip.num_samples)
+    powers = _energies(clip.samples, length) / counts
+    threshold = 10 ** ((active_level_dbfs(clip) - MARGIN_DB) / 10)
+    active: NDArray[np.bool_] = powers >= min(threshold, float(powers.max()))
+    return active, counts
 
 
 def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
