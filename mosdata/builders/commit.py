@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from mosdata import __version__
 from mosdata.builders.card import write_card
+from mosdata.builders.checks import write_checks
 from mosdata.builders.findings import with_sound_findings
 from mosdata.builders.plan import Plan
 from mosdata.builders.receipts import Receipt, Rejection
@@ -121,6 +122,8 @@ def commit_clips(
             hand_down_split_sets(parent, stage, keeps_parent=keeps_parent) if parent else []
         ),
     }
+    if plan.spec.name == "build":
+        manifest["checks"] = write_checks(Dataset(stage, seal(manifest)), stage)
     dataset = Dataset(stage, seal(manifest))
     provenance = with_sound_findings(provenance, dataset)
     write_json(stage / "provenance.json", provenance)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from mosdata.builders.card_sections import command_of as makes
+from mosdata.builders.checks import write_checks
 from mosdata.builders.commit import write_quarantine
 from mosdata.builders.executors import Execution, execute, usable_cores
 from mosdata.builders.ground import run_lock
@@ -188,6 +190,7 @@ def _files(home: Home, dataset: Dataset) -> Iterator[dict[str, Any]]:
         return
     yield from manifest["data"]
     yield from manifest.get("quarantine", [])
+    yield from manifest.get("checks", {}).get("files", [])
     runs = run_folder(home.out)
     for entry in sets:
         if not (runs / f"ratings-{entry['name']}" / PLAN_NAME).is_file():
@@ -219,6 +222,22 @@ def _mended(
     """What became of each damaged file."""
     if not files:
         return []
+    checks = [file for file in files if _is_check(file)]
+    if checks:  # last of all, from clips that are mended
+        others = [file for file in files if not _is_check(file)]
+        before = dict(
+            zip(
+                [file["path"] for file in others],
+                _mended(home, dataset, plan, others, execution, dry_run=dry_run),
+                strict=True,
+            )
+        )
+        return [
+            _check_again(dataset, file, dry_run=dry_run)
+            if _is_check(file)
+            else before[file["path"]]
+            for file in files
+        ]
     if plan is None or not (home.run / RECORDS_NAME).is_file():
         return [("left", _advice(home, dataset, file)) for file in files]
     shards = _shards_of_files(home, dataset, plan)
@@ -305,7 +324,12 @@ def _put_back(
         made = scratch / receipt.file if receipt and receipt.file else None
     if made is None or sha256_file(made) != file["sha256"]:
         return "left", failure or f"{DIFFERS}. {_advice(home, dataset, file)}"
-    target = dataset.folder / file["path"]
+    _replace(dataset.folder / file["path"], made)
+    return "mended", ""
+
+
+def _replace(target: Path, made: Path) -> None:
+    """A file in the place of another, whole at any moment."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = beside(target)
     try:
@@ -315,7 +339,24 @@ def _put_back(
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(target.parent)
-    return "mended", ""
+
+
+def _is_check(file: Mapping[str, Any]) -> bool:
+    return str(file["path"]).startswith("checks/")
+
+
+def _check_again(dataset: Dataset, file: Mapping[str, Any], *, dry_run: bool) -> tuple[Done, str]:
+    """What shows in all clips together, found again in the clips."""
+    with tempfile.TemporaryDirectory(prefix="mosdata-checks-") as folder:
+        try:
+            write_checks(dataset, Path(folder))
+        except MosdataError as error:
+            return "left", f"it is made from the clips, which cannot be read: {error}"
+        if sha256_file(Path(folder) / file["path"]) != file["sha256"]:
+            return "left", DIFFERS
+        if not dry_run:
+            _replace(dataset.folder / file["path"], Path(folder) / file["path"])
+    return ("would_mend" if dry_run else "mended"), ""
 
 
 def _quarantine_again(run: Path, plan: Plan, scratch: Path) -> Path | None:

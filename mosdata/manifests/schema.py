@@ -142,6 +142,30 @@ RATINGS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
 }
 """Columns of the rating table, in order: Arrow type and meaning."""
 
+CHECKS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
+    "clip_id": (pa.string(), "`id` of the clip"),
+    "flag": (pa.string(), "what stands out (docs/gates.md)"),
+    "value": (pa.float64(), "by how much: characters a second, or clips that share it"),
+    "low": (pa.float64(), "least that was allowed; null for no limit"),
+    "high": (pa.float64(), "most that was allowed; null for no limit"),
+    "twin": (pa.string(), "`id` of the clip that it repeats; null for rates"),
+}
+"""Columns of ``checks/clips.parquet``: clips that stand out among all clips of a build."""
+
+FENCES: Final[Mapping[str, tuple[pa.DataType, str]]] = {
+    "system": (pa.string(), "`system` of the clips"),
+    "voice": (pa.string(), "`speaker` of the clips"),
+    "language": (pa.string(), "`language` of the clips"),
+    "clips": (pa.int64(), "clips whose speaking rate is known"),
+    "q1": (pa.float64(), "quartile of characters a second of `speech_s`; null below 8 clips"),
+    "median": (pa.float64(), "their median"),
+    "q3": (pa.float64(), "upper quartile"),
+    "low": (pa.float64(), "lower fence, q1 - 2 (q3 - q1)"),
+    "high": (pa.float64(), "upper fence, q3 + 2 (q3 - q1)"),
+    "outside": (pa.int64(), "clips outside the fences, each flagged `rate_outlier`"),
+}
+"""Columns of ``checks/fences.parquet``: what is usual for each voice of a build."""
+
 
 def clips_schema(*, class_names: Sequence[str], sample_rate_hz: int | None) -> pa.Schema:
     """Arrow schema of the clip table, with the metadata that ``datasets`` and mosdata read.
@@ -277,6 +301,12 @@ def utterances_from(table: pa.Table, class_names: Sequence[str]) -> Iterator[Utt
         for place, value in chain(zip(places, values, strict=True), rest):
             place(row, value)
         yield row
+
+
+def side_schema(table: str, columns: Mapping[str, tuple[pa.DataType, str]]) -> pa.Schema:
+    """Arrow schema of a table beside the clips, such as :data:`CHECKS`."""
+    metadata = {"mosdata": canonical_json({"table": table, "schema_version": SCHEMA_VERSION})}
+    return pa.schema([(name, kind) for name, (kind, _) in columns.items()], metadata=metadata)
 
 
 def _values(name: str, column: pa.ChunkedArray, class_names: Sequence[str]) -> Iterable[Any]:

@@ -9,6 +9,7 @@
       data/<split>-*.parquet  clips, audio inside
       ratings/<set>/*.parquet scores; a set is one run of ``label`` or one ratings file
       splits/<set>.parquet    other ways to deal out the clips, by ``splits make``
+      checks/*.parquet        what only shows in all clips of a build together
       quarantine/*.parquet    records that could not be made, each with its reason
     OUT.run/                  plan, receipts and progress of the run that made it; may be deleted
 
@@ -45,9 +46,12 @@ from mosdata.manifests.places import (
 )
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import (
+    CHECKS,
+    FENCES,
     RATINGS,
     READABLE_VERSIONS,
     class_names_of,
+    side_schema,
     utterances_from,
     with_added_columns,
 )
@@ -56,6 +60,8 @@ from mosdata.manifests.splits import SPLITS
 
 MANIFEST_NAME: Final = "mosdata.json"
 FORMAT: Final = "mosdata-dataset"
+CHECKS_NAME: Final = "checks/clips.parquet"
+FENCES_NAME: Final = "checks/fences.parquet"
 ROW_GROUP_ROWS: Final = 128
 """Rows in a row group: small enough to fetch one clip cheaply, large enough to scan."""
 
@@ -243,6 +249,20 @@ class Dataset:
             for values in _read_columns(path, tuple(RATINGS)).to_pylist():
                 yield Rating(**values)
 
+    def checks(self) -> pa.Table:
+        """Clips that stand out among all clips of their build; empty where nobody looked."""
+        return self._side_table(CHECKS_NAME, side_schema("checks", CHECKS))
+
+    def fences(self) -> pa.Table:
+        """What is usual for each voice of a build; empty where nobody looked."""
+        return self._side_table(FENCES_NAME, side_schema("fences", FENCES))
+
+    def _side_table(self, name: str, schema: pa.Schema) -> pa.Table:
+        files = self.manifest.get("checks", {}).get("files", ())
+        if any(file["path"] == name for file in files):
+            return _read_columns(self.folder / name)
+        return schema.empty_table()
+
     def split_set(self, name: str) -> dict[str, str]:
         """Split of every clip by a named split set; copies follow their sources.
 
@@ -362,6 +382,7 @@ def file_entries(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every file that a manifest vouches for: path, rows, bytes and checksum."""
     yield from manifest["data"]
     yield from manifest.get("quarantine", [])
+    yield from manifest.get("checks", {}).get("files", [])
     for named in (*manifest.get("ratings", []), *manifest.get("split_sets", [])):
         yield from named["files"]
 

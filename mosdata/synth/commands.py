@@ -29,6 +29,7 @@ from typing import Final
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.errors import RecordRejected, UsageError
 from mosdata.synth.base import SpeechRequest, SystemInfo, Voice, unknown_voice
+from mosdata.synth.programs import run_program
 from mosdata.synth.prosody import Prosody, draw_prosody
 
 ADAPTER_VERSION: Final = "1"
@@ -289,12 +290,4 @@ def _speak(program: str, arguments: Sequence[str], text: str) -> Clip:
 def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run in a folder of its own, which is also its home: ``~/.festivalrc`` changes voices."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "LC_ALL": "C"}
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    return run_program(command, folder, environment=environment, timeout_s=TIMEOUT_S)

@@ -49,7 +49,7 @@ def longest_loop_s(clip: Clip, is_active: NDArray[np.bool_], *, frame_s: float) 
     frame = max(1, round(frame_s * clip.sample_rate_hz)) * STEP
     step_s = frame_s * STEP
     num = min(clip.num_samples // frame, round(LONGEST_S / step_s))
-    sounds = is_active[: num * STEP].reshape(num, STEP).any(axis=1)
+    sounds = np.asarray(is_active[: num * STEP].reshape(num, STEP).any(axis=1))
     spectra = _spectra(clip, frame, num)
     spectra -= spectra[sounds].mean(axis=0) if sounds.any() else 0.0
     length = np.sqrt(np.einsum("nb,nb->n", spectra, spectra))
@@ -60,7 +60,7 @@ def longest_loop_s(clip: Clip, is_active: NDArray[np.bool_], *, frame_s: float) 
     for lag in range(round(SHORTEST_LAG_S / step_s), num - width):
         alike = _sums(np.einsum("nb,nb->n", spectra[lag:], spectra[:-lag]), width)
         heard = _sums(sounds[lag:] | sounds[:-lag], width)
-        is_loop = np.asarray((alike >= SIMILAR * heard) & (heard >= LEAST_SOUND * width))
+        is_loop = (alike >= SIMILAR * heard) & (heard >= LEAST_SOUND * width)
         where = np.flatnonzero(np.concatenate([[True], ~is_loop, [True]]))
         run = int(np.diff(where).max()) - 1
         longest = max(longest, run + width - 1 if run else 0)

@@ -1,1 +1,47 @@
-"""What is known of each engine family: one file each, facts only, nothing loaded."""
+"""What is known of each engine family: one file each, facts only, nothing loaded.
+
+To add a family, write one file here with its :class:`~mosdata.synth.hosting.spec.EngineSpec`, one
+adapter in ``mosdata/synth/adapters``, one line in each table below, and one name for each of its
+checkpoints at the end of ``mosdata/manifests/systems.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final, cast
+
+from mosdata.errors import UnknownName
+from mosdata.synth.hosting.spec import Checkpoint, EngineSpec
+
+ENGINES: Final[Mapping[str, str]] = MappingProxyType({})
+"""Engine -> ``module:SPEC``; imported when it is asked for."""
+
+SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType({})
+"""System, of those that mosdata names, -> engine; the checkpoints of the specs, looked up without
+importing them."""
+
+
+def engine_spec(engine: str) -> EngineSpec:
+    """Facts of an engine family.
+
+    Raises:
+        UnknownName: no such engine.
+    """
+    if engine not in ENGINES:
+        raise UnknownName("engine", engine, ENGINES)
+    module, _, attribute = ENGINES[engine].partition(":")
+    return cast("EngineSpec", getattr(import_module(module), attribute))
+
+
+def checkpoint_of(spec: EngineSpec, system: str) -> Checkpoint:
+    """Facts of one of the checkpoints of a family.
+
+    Raises:
+        UnknownName: it has no checkpoint of this name.
+    """
+    found = {checkpoint.system: checkpoint for checkpoint in spec.checkpoints}
+    if system not in found:
+        raise UnknownName(f"checkpoint of {spec.name}", system, found)
+    return found[system]

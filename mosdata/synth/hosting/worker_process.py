@@ -293,32 +293,36 @@ class WorkerProcess:
 
 
 def engine_environment(launch: Launch, folder: str) -> dict[str, str]:
-    """Variables of an engine: ours without secrets and Python's own, offline, one thread.
+    """Variables of an engine: clean ones, and what keeps its Python to itself.
 
     ``PYTHONHASHSEED`` is fixed, since the order of a set of strings would differ from process to
     process; that is why workers start with ``-s`` and without ``-I``, which ignores it.
     """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not (SECRET.search(name) or name.startswith(("PYTHON", "RAY_", "AWS_", "MOSDATA_")))
-    }
-    threads = str(launch.threads)
     return {
-        **kept,
-        **OFFLINE,
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "NUMEXPR_NUM_THREADS": threads,
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "false",
+        **clean_environment(launch.threads),
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONIOENCODING": "utf-8",
         "TMPDIR": folder,
         **launch.environment,
+    }
+
+
+def clean_environment(threads: int = 1) -> dict[str, str]:
+    """Our variables without secrets and without what is meant for our own Python; offline."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not (SECRET.search(name) or name.startswith(("PYTHON", "RAY_", "AWS_", "MOSDATA_")))
+    }
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {
+        **kept,
+        **OFFLINE,
+        **dict.fromkeys(names, str(threads)),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
     }
 
 
