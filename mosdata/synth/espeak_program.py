@@ -21,7 +21,7 @@ from typing import Final
 from mosdata.audio import Clip, decode_audio
 from mosdata.errors import RecordRejected, UsageError
 from mosdata.synth.base import SpeechRequest, SystemInfo, Voice, unknown_voice
-from mosdata.synth.commands import TIMEOUT_S, run_program
+from mosdata.synth.commands import TIMEOUT_S, run_alone
 from mosdata.synth.prosody import draw_prosody
 
 PROGRAM: Final = "espeak-ng"
@@ -85,7 +85,7 @@ class EspeakProgram:
             (folder / "text.txt").write_text(request.text.replace("\0", " "), encoding="utf-8")
             command = [PROGRAM, *options, "-w", "speech.wav", "-f", "text.txt"]
             try:
-                done = run_program(command, folder)
+                done = run_alone(command, folder)
             except subprocess.TimeoutExpired as error:
                 raise RecordRejected(
                     "engine_timeout", f"{PROGRAM} did not finish in {TIMEOUT_S:.0f} s."
@@ -106,7 +106,7 @@ def _about() -> tuple[str, Path]:
         UsageError: it says neither.
     """
     with tempfile.TemporaryDirectory(prefix="mosdata-") as folder:
-        said = run_program([PROGRAM, "--version"], Path(folder)).stdout.decode(errors="replace")
+        said = run_alone([PROGRAM, "--version"], Path(folder)).stdout.decode(errors="replace")
     found = ABOUT.search(said)
     if found is None:
         raise UsageError(f"{PROGRAM} --version says {said.strip()[:80]!r}; {GET_IT}")
@@ -117,7 +117,7 @@ def _about() -> tuple[str, Path]:
 def _languages() -> frozenset[str]:
     """Names of voices, by language and by file, as the program lists them."""
     with tempfile.TemporaryDirectory(prefix="mosdata-") as folder:
-        said = run_program([PROGRAM, "--voices"], Path(folder)).stdout.decode(errors="replace")
+        said = run_alone([PROGRAM, "--voices"], Path(folder)).stdout.decode(errors="replace")
     lines = [line.split() for line in said.splitlines()[1:] if len(line.split()) >= 5]
     return frozenset(name.lower() for line in lines for name in (line[1], line[4]))
 
