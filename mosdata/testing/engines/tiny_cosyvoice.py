@@ -6,7 +6,7 @@ noise. Runs in the engine's environment, by path, with a checkout of upstream an
     ENV/bin/python mosdata/testing/engines/tiny_cosyvoice.py \
         --checkout CosyVoice --release 2 --out tiny-cosyvoice2
 
-The two ONNX graphs are written here byte by byte, so no package is needed for them. ``campplus``
+The two ONNX graphs are written byte by byte, so no package is needed for them. ``campplus``
 makes a speaker vector of the mean spectrum, ``speech_tokenizer`` makes tokens of the level of every
 second or fourth frame: both depend on the recording, as the real ones do.
 """
@@ -19,6 +19,11 @@ import struct
 import sys
 from pathlib import Path
 from typing import Any
+
+if __package__:
+    from mosdata.testing.engines import onnx_file
+else:  # run by path, where mosdata is not installed
+    import onnx_file  # type: ignore[import-not-found,no-redef]  # the same module
 
 SPEECH_TOKENS = 64
 SPEAKER_DIM = 192
@@ -402,102 +407,46 @@ def byte_symbols() -> list[str]:
     return [chr(byte if byte in printable else next(spare)) for byte in range(256)]
 
 
-# -- ONNX, by hand: field numbers are those of onnx.proto -----------------------------------------
-
-_FLOAT, _INT32, _INT64 = 1, 6, 7
-_ATTRIBUTE_INT, _ATTRIBUTE_INTS = 2, 7
-
-
 def speaker_graph(seed: int) -> bytes:
     """``campplus.onnx``: ``[1, frames, 80]`` -> ``[1, 192]``, a random map of the mean frame."""
     import numpy as np
 
     weight = np.random.default_rng(seed).standard_normal((80, SPEAKER_DIM)).astype("<f4")
     nodes = [
-        _node("ReduceMean", ["input"], ["mean"], axes=[1], keepdims=0),
-        _node("MatMul", ["mean", "weight"], ["output"]),
+        onnx_file.node("ReduceMean", ["input"], ["mean"], axes=[1], keepdims=0),
+        onnx_file.node("MatMul", ["mean", "weight"], ["output"]),
     ]
-    tensors = [_tensor("weight", _FLOAT, [80, SPEAKER_DIM], weight.tobytes())]
-    inputs = [_value("input", _FLOAT, [1, "frames", 80])]
-    return _model(nodes, tensors, inputs, [_value("output", _FLOAT, [1, SPEAKER_DIM])])
+    tensors = [onnx_file.tensor("weight", onnx_file.FLOAT, [80, SPEAKER_DIM], weight.tobytes())]
+    inputs = [onnx_file.value("input", onnx_file.FLOAT, [1, "frames", 80])]
+    return onnx_file.model(
+        nodes, tensors, inputs, [onnx_file.value("output", onnx_file.FLOAT, [1, SPEAKER_DIM])]
+    )
 
 
 def speech_tokenizer_graph(frames_per_token: int) -> bytes:
     """``speech_tokenizer``: ``[1, 128, frames]`` and their number -> one token in some frames."""
     nodes = [
-        _node("ReduceMean", ["feats"], ["level"], axes=[1], keepdims=0),
-        _node("Slice", ["level", "start", "end", "axis", "step"], ["picked"]),
-        _node("Mul", ["picked", "scale"], ["scaled"]),
-        _node("Cast", ["scaled"], ["whole"], to=_INT64),
-        _node("Mod", ["whole", "size"], ["indices"]),
+        onnx_file.node("ReduceMean", ["feats"], ["level"], axes=[1], keepdims=0),
+        onnx_file.node("Slice", ["level", "start", "end", "axis", "step"], ["picked"]),
+        onnx_file.node("Mul", ["picked", "scale"], ["scaled"]),
+        onnx_file.node("Cast", ["scaled"], ["whole"], to=onnx_file.INT64),
+        onnx_file.node("Mod", ["whole", "size"], ["indices"]),
     ]
     tensors = [
-        _tensor("start", _INT64, [1], struct.pack("<q", 0)),
-        _tensor("end", _INT64, [1], struct.pack("<q", 1 << 40)),
-        _tensor("axis", _INT64, [1], struct.pack("<q", 1)),
-        _tensor("step", _INT64, [1], struct.pack("<q", frames_per_token)),
-        _tensor("scale", _FLOAT, [1], struct.pack("<f", 97.0)),
-        _tensor("size", _INT64, [1], struct.pack("<q", SPEECH_TOKENS)),
+        onnx_file.tensor("start", onnx_file.INT64, [1], struct.pack("<q", 0)),
+        onnx_file.tensor("end", onnx_file.INT64, [1], struct.pack("<q", 1 << 40)),
+        onnx_file.tensor("axis", onnx_file.INT64, [1], struct.pack("<q", 1)),
+        onnx_file.tensor("step", onnx_file.INT64, [1], struct.pack("<q", frames_per_token)),
+        onnx_file.tensor("scale", onnx_file.FLOAT, [1], struct.pack("<f", 97.0)),
+        onnx_file.tensor("size", onnx_file.INT64, [1], struct.pack("<q", SPEECH_TOKENS)),
     ]
     inputs = [
-        _value("feats", _FLOAT, [1, 128, "frames"]),
-        _value("feats_length", _INT32, [1]),
+        onnx_file.value("feats", onnx_file.FLOAT, [1, 128, "frames"]),
+        onnx_file.value("feats_length", onnx_file.INT32, [1]),
     ]
-    return _model(nodes, tensors, inputs, [_value("indices", _INT64, [1, "tokens"])])
-
-
-def _model(
-    nodes: list[bytes], tensors: list[bytes], inputs: list[bytes], outputs: list[bytes]
-) -> bytes:
-    graph = b"".join(_field(1, node) for node in nodes) + _field(2, b"tiny")
-    graph += b"".join(_field(5, tensor) for tensor in tensors)
-    graph += b"".join(_field(11, value) for value in inputs)
-    graph += b"".join(_field(12, value) for value in outputs)
-    # IR version 7 and operator set 13, which every onnxruntime of these years reads.
-    return _number(1, 7) + _field(7, graph) + _field(8, _number(2, 13))
-
-
-def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> bytes:
-    body = b"".join(_field(1, name.encode()) for name in inputs)
-    body += b"".join(_field(2, name.encode()) for name in outputs)
-    body += _field(4, kind.encode())
-    for name, value in attributes.items():
-        if isinstance(value, list):
-            numbers = b"".join(_number(8, item) for item in value)
-            attribute = numbers + _number(20, _ATTRIBUTE_INTS)
-        else:
-            attribute = _number(3, value) + _number(20, _ATTRIBUTE_INT)
-        body += _field(5, _field(1, name.encode()) + attribute)
-    return body
-
-
-def _tensor(name: str, kind: int, shape: list[int], data: bytes) -> bytes:
-    dims = b"".join(_number(1, size) for size in shape)
-    return dims + _number(2, kind) + _field(8, name.encode()) + _field(9, data)
-
-
-def _value(name: str, kind: int, shape: list[Any]) -> bytes:
-    dims = b"".join(
-        _field(1, _field(2, size.encode()) if isinstance(size, str) else _number(1, size))
-        for size in shape
+    return onnx_file.model(
+        nodes, tensors, inputs, [onnx_file.value("indices", onnx_file.INT64, [1, "tokens"])]
     )
-    return _field(1, name.encode()) + _field(2, _field(1, _number(1, kind) + _field(2, dims)))
-
-
-def _field(number: int, data: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
 
 
 def main() -> None:
