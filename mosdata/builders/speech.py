@@ -18,8 +18,9 @@ from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
 from mosdata.synth.base import Fingerprinted, SpeechRequest, Synthesizer, SystemInfo, Voice
-from mosdata.synth.speak import speak, voices_for
+from mosdata.synth.speak import method_of, speak, voices_for
 from mosdata.synth.systems import build_system, default_systems
+from mosdata.synth.text.tidy import tidy
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 FLAC_BYTES_PER_SECOND_AT_16K: Final = 20_000
@@ -153,6 +154,7 @@ class SpeechStage:
                     "take": take,
                     "seed": self.config.seed,
                     "sample_rate_hz": self.config.sample_rate_hz,
+                    **method_of(member.info, tidy(text.text), self.config.language),
                 }
                 record_id = stable_id("clip", key)
                 payload: dict[str, JSON] = {
@@ -305,7 +307,8 @@ class SpeechBench:
             code_license=info.code_license,
             weights_license=info.weights_license,
             output_terms=info.output_terms,
-            text_spoken=request.text,
+            text_spoken=spoken.text,
+            boundaries_s=spoken.boundaries_s,
             flags=spoken.flags,
             speech_s=spoken.speech_s,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
