@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-FoundBy = Literal["clip", "engine", "text", "transcript", "build"]
-"""Who raises a flag: a look at one clip, the engine itself, what became of the text before it was
-spoken, a recogniser that listened, or a look at all clips of a build (those are in its side table,
-not in the rows)."""
+FoundBy = Literal["clip", "engine", "transcript", "build"]
+"""Who raises a flag: a look at one clip, the engine itself, a recogniser that listened, or a look
+at all clips of a build (those are in its side table, not in the rows)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,21 +158,6 @@ FLAG_TABLE: Final = (
         meaning="the engine did not stop by itself, says its adapter",
         found_by="engine",
         source="token budgets of CosyVoice and FireRedTTS",
-    ),
-    Flag(
-        name="retried",
-        meaning="a first attempt was no audio at all, so that this is a later one",
-        found_by="engine",
-    ),
-    Flag(
-        name="emoji_removed",
-        meaning="emoji were left out of what the engine was given",
-        found_by="text",
-    ),
-    Flag(
-        name="digits_kept",
-        meaning="the engine was given digits: the language has no rules for such numbers",
-        found_by="text",
     ),
     Flag(
         name="asr_mismatch",
