@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
-from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
-from mosdata.errors import RecordRejected
+from mosdata.augment.mixing import with_noise
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -96,27 +95,6 @@ def coloured_noise(seed: int, num_samples: int, *, exponent: float, sample_rate_
     white = normal_noise(seed, num_samples + extra).astype(np.float64)
     coloured = sosfilt(_sections(exponent, sample_rate_hz), white)
     return np.asarray(coloured[extra:], dtype=np.float32)
-
-
-def with_noise(clip: Clip, noise: Samples, *, snr_db: float) -> Samples:
-    """The clip and a noise of the same length under it, scaled in place.
-
-    Args:
-        clip: its active speech is what the ratio refers to.
-        noise: changed.
-        snr_db: active speech over the root mean square of the noise.
-
-    Raises:
-        RecordRejected: ``silent_noise``: there is nothing to scale.
-    """
-    noise_db = rms_db(noise)
-    if math.isinf(noise_db):
-        raise RecordRejected(
-            "silent_noise", "The noise is digital silence over the length of the clip."
-        )
-    noise *= gain_of(active_level_dbfs(clip) - snr_db - noise_db)
-    noise += clip.samples
-    return noise
 
 
 @lru_cache(maxsize=32)

@@ -73,15 +73,23 @@ CORRUPTIONS: Final[dict[str, Kind]] = {
     "pink_noise": Kind("coloured_noise:PinkNoise", "noise", ("noise",)),
     "brown_noise": Kind("coloured_noise:BrownNoise", "noise", ("noise",)),
     "speech_shaped_noise": Kind("speech_shaped:SpeechShapedNoise", "noise", ("noise",)),
+    "background_noise": Kind("background:BackgroundNoise", "noise", ("noise",), needs="noise"),
+    "babble": Kind("babble:Babble", "talkers", ("noise",), needs="speech"),
+    "impulse_response": Kind(
+        "impulse_response:ImpulseResponse", "room", ("room",), needs="impulse_responses"
+    ),
 
     # Lines, levels and networks
     "gain": Kind("gain:Gain", "capture", ("level",)),
+    "agc_pumping": Kind("agc:AgcPumping", "capture", ("level", "telephony")),
+    "resampling": Kind("resampling:Resampling", "distortion", ("distortion",)),
     "telephone_band": Kind("band:TelephoneBand", "band", ("filter", "telephony")),
     "wide_band": Kind("band:WideBand", "band", ("filter", "telephony")),
     "clipping": Kind("clipping:Clipping", "distortion", ("distortion", "level")),
     "bit_depth": Kind("bit_depth:BitDepth", "distortion", ("distortion",)),
     "mnru": Kind("mnru:Mnru", "distortion", ("distortion", "telephony")),
     "echo": Kind("echo:Echo", "echo", ("telephony",)),
+    "jitter": Kind("jitter:Jitter", "network", ("network", "telephony")),
     "packet_loss": Kind("packet_loss:PacketLoss", "network", ("network", "telephony")),
     "packet_loss_concealed": Kind(
         "packet_loss:PacketLossConcealed", "network", ("network", "telephony")

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples, to_pcm16
 from mosdata.augment.base import Parameter
-from mosdata.augment.coloured_noise import with_noise
 from mosdata.augment.ladder import (
     LadderCorruption,
     draw_seed,
@@ -17,6 +16,7 @@ from mosdata.augment.ladder import (
     number,
     within_full_scale,
 )
+from mosdata.augment.mixing import with_noise
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied

@@ -201,3 +201,15 @@ def _numbered(values: Sequence[Any]) -> tuple[NDArray[np.int64], list[Any]]:
         (numbers.setdefault(value, len(numbers)) for value in values), np.int64, len(values)
     )
     return found, [*numbers]
+
+
+def flagged(dataset: Dataset) -> dict[str, list[str]]:
+    """Flags of each clip that has any: those of its row, then those of the checks."""
+    found: dict[str, list[str]] = {}
+    for table in dataset.tables(["id", "flags"]):
+        for row in table.to_pylist():
+            if row["flags"]:
+                found[row["id"]] = [*row["flags"]]
+    for check in dataset.checks().to_pylist():
+        found.setdefault(check["clip_id"], []).append(check["flag"])
+    return found

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from mosdata import __version__
+from mosdata.builders.build_report import write_build_report
 from mosdata.builders.card import write_card
 from mosdata.builders.checks import write_checks
 from mosdata.builders.findings import with_sound_findings
@@ -78,6 +79,7 @@ def commit_clips(
     parent: Dataset | None = None,
     keeps_parent: bool = False,
     ratings: RatingSet | None = None,
+    report: bool = True,
 ) -> None:
     """Put a finished run's clips into place as one dataset folder.
 
@@ -91,6 +93,7 @@ def commit_clips(
         keeps_parent: whether all clips of the parent are in this one too; their ratings come
             along.
         ratings: scores of these clips, put into place with them.
+        report: whether a build gets its page for people.
     """
     # An object store cannot rename: there the files go where they stay, the manifest last of all.
     stage = out if is_remote(out) else run / f"commit-{uuid.uuid4().hex[:12]}"
@@ -128,6 +131,8 @@ def commit_clips(
     provenance = with_sound_findings(provenance, dataset)
     write_json(stage / "provenance.json", provenance)
     write_card(dataset, provenance)
+    if report and plan.spec.name == "build":
+        write_build_report(dataset)
     write_manifest(stage, manifest)
     if is_remote(out):
         discard_attempts(run)

@@ -17,8 +17,10 @@ class Orders:
             none.
         budget: how many records may be rejected.
         reuse: finished datasets whose rows are taken over where they are the same.
+        report: whether a build gets its ``report.html``.
     """
 
     command: tuple[str, ...] = ()
     budget: Budget = field(default_factory=Budget)
     reuse: tuple[Dataset, ...] = ()
+    report: bool = True

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from mosdata.builders.budget import guarded
+from mosdata.builders.build_report import write_build_report
 from mosdata.builders.commit import RatingSet, commit_clips, commit_ratings, discard_attempts
 from mosdata.builders.executors import Execution
 from mosdata.builders.finish import Progress, finish_shards, refuse_all_rejected, resume
@@ -29,7 +30,7 @@ from mosdata.builders.stage import Stage, run_folder
 from mosdata.builders.summary import Ending, keep_command, summarised
 from mosdata.errors import DamagedDataset, InvalidValue, OutputConflict
 from mosdata.manifests.places import file_exists, is_remote, names_in, reaching
-from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
+from mosdata.manifests.store import MANIFEST_NAME, REPORT_NAME, Dataset, open_dataset
 
 RECORDS_PER_SHARD: Final = 64
 
@@ -91,12 +92,12 @@ def run_stage(
     started = time.monotonic()
     plan_id = _lazily_named(stage, draft)
     if (complete := _complete(stage, out, plan_id)) is not None:
-        return complete
+        return _reported(complete, orders)
     run = run_folder(out)
     check_run_folder(run)
     with full_disk_explained(run), run_lock(run):
         if (complete := _complete(stage, out, plan_id)) is not None:  # another was faster
-            return complete
+            return _reported(complete, orders)
         plan = open_plan(run, stage, records_per_shard, plan_id, draft)
         check_space(out.parent, stage.estimate().num_bytes)
         with summarised(run, plan, orders, workers=execution.num_workers) as ending:
@@ -114,6 +115,7 @@ def run_stage(
                     parent=parent,
                     keeps_parent=keeps_parent,
                     ratings=ratings,
+                    report=orders.report,
                 )
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
 
@@ -143,6 +145,15 @@ def run_ratings(
             with run_lock(run_folder(out)):
                 commit_ratings(run, out, plan, receipts, name=name)
     return outcome_of(out, plan, receipts, resumed=len(found), elapsed_s=time.monotonic() - started)
+
+
+def _reported(outcome: Outcome, orders: Orders) -> Outcome:
+    """The same outcome; a build that lacks its report gets one."""
+    dataset = outcome.dataset
+    wanted = orders.report and dataset.stage == "build"
+    if wanted and not file_exists(outcome.folder / REPORT_NAME):
+        write_build_report(dataset)
+    return outcome
 
 
 def _finished(

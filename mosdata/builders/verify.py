@@ -22,6 +22,7 @@ from mosdata.manifests.store import (
     CONTENT_COLUMNS,
     CONTENT_MODULUS,
     MANIFEST_NAME,
+    REPORT_NAME,
     Dataset,
     content_id,
     content_sum,
@@ -340,7 +341,7 @@ def _strangers(dataset: Dataset) -> list[str]:
     """A note on files that neither the manifest nor ``checksums.sha256`` names."""
     folder = dataset.folder
     known = {entry["path"] for entry in file_entries(dataset.manifest)}
-    known |= {*PAPERS, MANIFEST_NAME, CHECKSUMS_NAME}
+    known |= {*PAPERS, MANIFEST_NAME, CHECKSUMS_NAME, REPORT_NAME}
     if (folder / CHECKSUMS_NAME).is_file():
         known |= {name for name, _ in read_checksums(folder / CHECKSUMS_NAME)}
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

@@ -17,6 +17,9 @@ from mosdata import __version__
 from mosdata.cli.build import build
 from mosdata.cli.corrupt import corrupt
 from mosdata.cli.doctor import doctor
+from mosdata.cli.engines import doctor as engines_doctor
+from mosdata.cli.engines import install as engines_install
+from mosdata.cli.engines import list_ as engines_list
 from mosdata.cli.evaluate import evaluate
 from mosdata.cli.import_ import import_
 from mosdata.cli.label import label
@@ -104,6 +107,17 @@ app.add_typer(
     name="splits",
     rich_help_panel=TRUTH,
     help="Split by what clips share, and find what a split lets through.",
+)
+
+engines = typer.Typer(no_args_is_help=True)
+engines.command(name="list")(_stoppable(engines_list))
+engines.command(name="install")(_stoppable(engines_install))
+engines.command(name="doctor")(_stoppable(engines_doctor))
+app.add_typer(
+    engines,
+    name="engines",
+    rich_help_panel=HOUSE,
+    help="The systems that speak: which there are, what they need, whether they work here.",
 )
 
 for command, panel in ((train, JUDGES), (evaluate, JUDGES), (score, JUDGES), (doctor, HOUSE)):

@@ -57,6 +57,9 @@ def build(
     max_quarantine: MaxQuarantine = "100%",
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Write no report.html beside the clips.")
+    ] = False,
     plan_only: PlanOnly = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -92,7 +95,7 @@ def build(
     texts = read_transcripts(transcripts)
     for remark in texts.notes:
         console.note(f"{transcripts}: {remark}.")
-    stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
+    stage = SpeechStage(texts, config)
     if dry_run:
         plan_id = plan_id_of(stage)
         folder = out or WORKSPACE / f"build-{plan_id[:8]}"
@@ -104,7 +107,12 @@ def build(
     ):
         folder = out or WORKSPACE / f"build-{draft.plan.plan_id[:8]}"
         orders = orders_of(
-            max_quarantine=max_quarantine, stage="build", out=folder, reuse=reuse, no_reuse=no_reuse
+            max_quarantine=max_quarantine,
+            stage="build",
+            out=folder,
+            reuse=reuse,
+            no_reuse=no_reuse,
+            report=not no_report,
         )
         if plan_only:
             plan = plan_stage(stage, folder, draft=draft, orders=orders)
@@ -113,10 +121,12 @@ def build(
         outcome = run_stage(
             stage, folder, execution=execution, draft=draft, orders=orders, on_progress=show
         )
+    about = _about(outcome.dataset)
     if not outcome.was_complete:
-        _show_systems(outcome.dataset)
+        _show_systems(outcome.dataset, about)
     console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")
-    console.result(console.outcome_json(outcome), as_json=as_json, plain=folder)
+    value = {**console.outcome_json(outcome), **about}
+    console.result(value, as_json=as_json, plain=folder)
 
 
 def _named(out: Path | None) -> str:
@@ -163,7 +173,24 @@ def _show_plan(
     console.result(value, as_json=as_json, plain=folder)
 
 
-def _show_systems(dataset: Any) -> None:
+def _about(dataset: Any) -> dict[str, Any]:
+    """What a build has beside its clips: flags, the most frequent first, and its report."""
+    from collections import Counter
+
+    from mosdata.builders.checks import flagged
+    from mosdata.manifests.places import file_exists
+    from mosdata.manifests.store import REPORT_NAME
+
+    flags = flagged(dataset)
+    report = dataset.folder / REPORT_NAME
+    return {
+        "num_flagged": len(flags),
+        "flags": dict(Counter(name for names in flags.values() for name in names).most_common()),
+        "report": str(report) if file_exists(report) else None,
+    }
+
+
+def _show_systems(dataset: Any, about: dict[str, Any]) -> None:
     from collections import Counter
 
     from mosdata.cli import console
@@ -178,3 +205,8 @@ def _show_systems(dataset: Any) -> None:
             flagged[row["system"]] += bool(row["flags"])
     lines = [[name, n, seconds[name] / 60, flagged[name]] for name, n in clips.items()]
     console.table("Systems", ["system", "clips", "minutes", "flagged"], lines)
+    if about["flags"]:
+        named = ", ".join(f"{name} {count:,}" for name, count in about["flags"].items())
+        console.say(f"Flagged {about['num_flagged']:,} clips, all kept: {named}.")
+    if about["report"]:
+        console.say(f"Report: {about['report']}")

@@ -98,6 +98,7 @@ def orders_of(
     out: Path | None = None,
     reuse: Sequence[Path] | None = None,
     no_reuse: bool = False,
+    report: bool = True,
 ) -> Orders:
     """What is asked of a run beside what it makes.
 
@@ -107,6 +108,7 @@ def orders_of(
         out: its folder; datasets beside it are looked at.
         reuse: further datasets to look at.
         no_reuse: look at none.
+        report: whether a build gets its report.
 
     Raises:
         InvalidValue: neither a share nor a count.
@@ -128,6 +130,7 @@ def orders_of(
         command=("mosdata", *(word for word in sys.argv[1:] if word != "--plan-only")),
         budget=Budget.parse(max_quarantine),
         reuse=tuple({one.folder.resolve(): one for one in (*named, *beside)}.values()),
+        report=report,
     )
 
 

@@ -9,6 +9,7 @@
       data/<split>-*.parquet  clips, audio inside
       ratings/<set>/*.parquet scores; a set is one run of ``label`` or one ratings file
       splits/<set>.parquet    other ways to deal out the clips, by ``splits make``
+      report.html             of a build: counts, flags, clips to listen to; no part of the dataset
       checks/*.parquet        what only shows in all clips of a build together
       quarantine/*.parquet    records that could not be made, each with its reason
     OUT.run/                  plan, receipts and progress of the run that made it; may be deleted
@@ -61,6 +62,9 @@ from mosdata.manifests.splits import SPLITS
 MANIFEST_NAME: Final = "mosdata.json"
 FORMAT: Final = "mosdata-dataset"
 CHECKS_NAME: Final = "checks/clips.parquet"
+REPORT_NAME: Final = "report.html"
+"""For people; beside a build, and no part of it."""
+
 FENCES_NAME: Final = "checks/fences.parquet"
 ROW_GROUP_ROWS: Final = 128
 """Rows in a row group: small enough to fetch one clip cheaply, large enough to scan."""

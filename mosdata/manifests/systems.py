@@ -47,6 +47,8 @@ SYSTEM_NAMES: Final = (
     "bark-small",
     "kokoro-82m",
     "piper-lessac-medium",
+    "cosyvoice-300m-sft",
+    "fun-cosyvoice3-0.5b",
 )
 """Append only. Index 0 is natural speech, index 1 is reserved for ``unknown``."""
 

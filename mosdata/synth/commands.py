@@ -251,7 +251,7 @@ def _installed_voices(program: str) -> frozenset[str]:
     }
     with tempfile.TemporaryDirectory(prefix="mosdata-") as folder:
         try:
-            said = _run(ask[program], Path(folder)).stdout
+            said = run_alone(ask[program], Path(folder)).stdout
         except (OSError, subprocess.TimeoutExpired):
             return frozenset()
     # Flite says "Voices available: kal slt", Festival says "(ked_diphone kal_diphone)".
@@ -262,7 +262,7 @@ def _installed_voices(program: str) -> frozenset[str]:
 def _version(program: str) -> str:
     ask = {"flite": ["flite", "--version"], "text2wave": ["festival", "--version"]}
     with tempfile.TemporaryDirectory(prefix="mosdata-") as folder:
-        said = _run(ask[program], Path(folder)).stdout.decode(errors="replace")
+        said = run_alone(ask[program], Path(folder)).stdout.decode(errors="replace")
     lines = [line.strip() for line in said.splitlines() if "flite-" in line or "System:" in line]
     return " ".join(lines)
 
@@ -274,7 +274,7 @@ def _speak(program: str, arguments: Sequence[str], text: str) -> Clip:
         source = ["-f", "text.txt"] if program == "flite" else ["text.txt"]
         command = [program, *arguments, "-o", "speech.wav", *source]
         try:
-            done = _run(command, folder)
+            done = run_alone(command, folder)
         except subprocess.TimeoutExpired as error:
             raise RecordRejected(
                 "engine_timeout", f"{program} did not finish {text[:40]!r} in {TIMEOUT_S:.0f} s."
@@ -287,7 +287,7 @@ def _speak(program: str, arguments: Sequence[str], text: str) -> Clip:
         return decode_audio(folder / "speech.wav")
 
 
-def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+def run_alone(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run in a folder of its own, which is also its home: ``~/.festivalrc`` changes voices."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "LC_ALL": "C"}
     return run_program(command, folder, environment=environment, timeout_s=TIMEOUT_S)

@@ -20,6 +20,7 @@ import _ctypes
 import ctypes
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,15 @@ import numpy as np
 from mosdata.audio import Clip, from_pcm16
 from mosdata.errors import MissingExtra, MosdataError, RecordRejected
 from mosdata.manifests.ids import stable_id
-from mosdata.synth.base import NO_ENGINE_TERMS, SpeechRequest, SystemInfo, Voice, unknown_voice
+from mosdata.synth.base import (
+    NO_ENGINE_TERMS,
+    SpeechRequest,
+    Synthesizer,
+    SystemInfo,
+    Voice,
+    unknown_voice,
+)
+from mosdata.synth.espeak_program import GET_IT, PROGRAM, EspeakProgram
 from mosdata.synth.prosody import draw_prosody
 
 ADAPTER_VERSION: Final = "1"
@@ -136,17 +145,7 @@ class Espeak:
         self._volume = volume
         self._voices = dict(_voice_table(variants))
         self._check_voices(variants)
-        self.info = SystemInfo(
-            name=name,
-            family=family,
-            sample_rate_hz=SAMPLE_RATE_HZ,
-            languages=tuple(dict.fromkeys(b.language.partition("-")[0] for b in BASES.values())),
-            license=NO_ENGINE_TERMS,
-            output_terms="open",
-            seconds_per_char=0.06,
-            source_url="https://github.com/espeak-ng/espeak-ng",
-            notes="Engine GPL-3.0-or-later; its audio output is not covered by that licence.",
-        )
+        self.info = _info(name, family)
         with _loaded(self._files) as library:
             self._revision = _revision(library, self._files, [*self._voices], volume)
 
@@ -181,23 +180,54 @@ class Espeak:
             )
 
 
-def formant() -> Espeak:
+def formant() -> Synthesizer:
     """``espeak-formant``: harmonics shaped by formant peaks, eSpeak's own method."""
-    return Espeak(
-        name="espeak-formant", family="formant", variants=FORMANT_VARIANTS, volume=FORMANT_VOLUME
-    )
+    return _engine("espeak-formant", "formant", FORMANT_VARIANTS, FORMANT_VOLUME)
 
 
-def klatt() -> Espeak:
+def klatt() -> Synthesizer:
     """``espeak-klatt``: a cascade-parallel formant filter after Klatt (JASA 67, 1980)."""
-    return Espeak(name="espeak-klatt", family="klatt", variants=KLATT_VARIANTS, volume=KLATT_VOLUME)
+    return _engine("espeak-klatt", "klatt", KLATT_VARIANTS, KLATT_VOLUME)
+
+
+def _engine(name: str, family: str, variants: tuple[str, ...], volume: int) -> Synthesizer:
+    """The library of the wheel, else the program of the distribution.
+
+    Raises:
+        MissingExtra: neither is installed.
+    """
+    if find_spec("espeakng_loader") is not None or shutil.which(PROGRAM) is None:
+        return Espeak(name=name, family=family, variants=variants, volume=volume)
+    voices = {
+        voice.name: (
+            identifier,
+            voice.language,
+            BASES[voice.name.partition("+")[0]].words_per_minute,
+        )
+        for identifier, voice in dict(_voice_table(variants)).values()
+    }
+    return EspeakProgram(_info(name, family), voices, volume=volume)
 
 
 def why_unavailable(system: str) -> str | None:
     """None where the engine can be built, else what is missing."""
-    if find_spec("espeakng_loader") is None:
-        return str(MissingExtra(system, ["espeakng-loader"], "espeak"))
+    if find_spec("espeakng_loader") is None and shutil.which(PROGRAM) is None:
+        return f"{MissingExtra(system, ['espeakng-loader'], 'espeak')}, or {GET_IT}"
     return None
+
+
+def _info(name: str, family: str) -> SystemInfo:
+    return SystemInfo(
+        name=name,
+        family=family,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        languages=tuple(dict.fromkeys(b.language.partition("-")[0] for b in BASES.values())),
+        license=NO_ENGINE_TERMS,
+        output_terms="open",
+        seconds_per_char=0.06,
+        source_url="https://github.com/espeak-ng/espeak-ng",
+        notes="Engine GPL-3.0-or-later; its audio output is not covered by that licence.",
+    )
 
 
 def _find_files() -> _Files:

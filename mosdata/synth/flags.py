@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-FoundBy = Literal["clip", "engine", "transcript", "build"]
-"""Who raises a flag: a look at one clip, the engine itself, a recogniser that listened, or a look
-at all clips of a build (those are in its side table, not in the rows)."""
+FoundBy = Literal["clip", "engine", "text", "transcript", "build"]
+"""Who raises a flag: a look at one clip, the engine itself, what became of the text before it was
+spoken, a recogniser that listened, or a look at all clips of a build (those are in its side table,
+not in the rows)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Flag:
             >>> FLAGS["slow_speech"].limits_in_words
             'below 4 characters/s; CJK below 2'
         """
+        if self.low is None and self.high is None:
+            return "outside its voice's fences" if self.name == "rate_outlier" else ""
         words = f"{_beyond(self.low, self.high)} {self.unit}".strip()
         return f"{words}; CJK {_beyond(*self.cjk)}" if self.cjk else words
 
@@ -160,6 +163,21 @@ FLAG_TABLE: Final = (
         source="token budgets of CosyVoice and FireRedTTS",
     ),
     Flag(
+        name="retried",
+        meaning="a first attempt was no audio at all, so that this is a later one",
+        found_by="engine",
+    ),
+    Flag(
+        name="emoji_removed",
+        meaning="emoji were left out of what the engine was given",
+        found_by="text",
+    ),
+    Flag(
+        name="digits_kept",
+        meaning="the engine was given digits: the language has no rules for such numbers",
+        found_by="text",
+    ),
+    Flag(
         name="asr_mismatch",
         meaning="a recogniser heard something else: error rate of words (characters in CJK)",
         unit="share",
@@ -206,7 +224,7 @@ FLAG_TABLE: Final = (
     Flag(
         name="same_sound",
         meaning="the same samples as another clip that should sound otherwise",
-        unit="clips",
+        unit="clip",
         high=1.0,
         found_by="build",
         source="engines that fall back to another voice without a word",
@@ -214,7 +232,7 @@ FLAG_TABLE: Final = (
     Flag(
         name="same_request",
         meaning="system, voice, text and seed of another clip",
-        unit="clips",
+        unit="clip",
         high=1.0,
         found_by="build",
         source="ours: a row that adds nothing",

@@ -23,6 +23,7 @@ from mosdata.errors import RecordRejected
 from mosdata.synth.base import SystemInfo
 from mosdata.synth.flags import CLIP_FLAGS, Flag
 from mosdata.synth.loops import longest_loop_s
+from mosdata.synth.text.scripts import is_syllabic
 
 SHORTEST_S: Final = 0.2
 SILENT_PEAK: Final = 10 ** (-60 / 20)
@@ -225,10 +226,4 @@ def script_of(text: str) -> str:
         >>> script_of("Good morning."), script_of("早上好。")
         ('alphabetic', 'cjk')
     """
-    letters = [c for c in text if c.isalpha()]
-    return "cjk" if 2 * sum(map(_is_syllable, letters)) > len(letters) else "alphabetic"
-
-
-def _is_syllable(character: str) -> bool:
-    code = ord(character)
-    return 0x2E80 <= code <= 0x9FFF or 0xAC00 <= code <= 0xD7AF or 0x20000 <= code <= 0x3FFFF
+    return "cjk" if is_syllabic(text) else "alphabetic"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mosdata.audio import Clip
+from mosdata.augment.agc import ridden_gain
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.speech_level import active_level_dbfs, active_samples
 from mosdata.errors import InvalidValue, RecordRejected
@@ -202,3 +203,74 @@ def test_bands_refuse_edges_that_cross() -> None:
         corruption.values_of({"low_hz": 900.0, "high_hz": 500.0}, 16_000)
     with pytest.raises(InvalidValue, match="7992 Hz"):
         corruption.values_of({"high_hz": 9000.0}, 16_000)
+
+
+def test_a_leaking_resampler_lets_aliases_and_images_pass() -> None:
+    """A tone at 3 kHz held at 4 kHz comes back at 1 kHz, by as much as the filter leaks."""
+    time_s = np.arange(16_000) / 16_000
+    clip = Clip((0.1 * np.cos(2 * np.pi * 3_000 * time_s)).astype(np.float32), 16_000)
+
+    def alias(leakage: float) -> float:
+        heard = harmed("resampling", clip, leakage=leakage, held_rate_hz=4_000.0)
+        return float(np.abs(np.fft.rfft(heard))[1_000])
+
+    assert alias(0.0) < 1e-3 * alias(1.0)
+    assert pytest.approx(0.3, rel=1e-3) == alias(0.3) / alias(1.0)
+    assert alias(1.0) > 0.5 * 0.05 * 16_000
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 44_100, 48_000])
+def test_held_samples_stay_in_place(sample_rate_hz: int) -> None:
+    """Every sample is one of those within half a period of the lower rate."""
+    ramp = np.arange(sample_rate_hz, dtype=np.float32) / np.float32(sample_rate_hz)
+    heard = harmed(
+        "resampling", Clip(ramp, sample_rate_hz), leakage=1.0, held_rate_hz=2_700.0
+    ).astype(float)
+    error = (heard - ramp) * sample_rate_hz
+
+    assert np.abs(error).max() <= sample_rate_hz / 2_700 / 2 + 1
+    assert abs(error.mean()) < 0.51
+    assert 2_700 <= len(np.unique(np.round(heard * sample_rate_hz))) <= 2_702
+
+
+def test_a_lower_rate_is_lower() -> None:
+    """A rate at or above the clip's own is refused."""
+    with pytest.raises(InvalidValue, match="below the clip's rate of 8000 Hz"):
+        build_corruption("resampling").values_of({"leakage": 1, "held_rate_hz": 8_000}, 8_000)
+
+
+def test_pumping_gain_rides_between_its_limits() -> None:
+    """Soft parts come up and loud ones down by no more than the range, at the drawn speed."""
+    quiet, loud = np.full(16_000, 0.001), np.full(16_000, 0.1)
+    clip = Clip(np.concatenate([quiet, loud, quiet]).astype(np.float32), 16_000)
+    gain = ridden_gain(clip, -30.0, range_db=12.0, attack_s=0.01, release_s=0.2)
+    gain_db = 20 * np.log10(gain)
+    # The meter falls from -20 dB by 40 dB: after 0.2 s by 63 % of that, 15.3 dB below the target.
+    falling = gain_db[32_000:]
+    crossing_s = np.argmax(falling > 0) / 16_000
+
+    assert pytest.approx(12, abs=0.01) == gain_db[15_900]
+    assert pytest.approx(-10, abs=0.01) == gain_db[31_900]
+    assert pytest.approx(12, abs=0.01) == gain_db[47_900]
+    assert pytest.approx(-0.2 * np.log(1 - 10 / 40), abs=0.006) == crossing_s
+    assert np.argmax(gain_db[16_000:] < -9) / 16_000 < 0.05
+    assert np.abs(np.diff(gain)).max() < 0.05
+
+
+def test_pumping_brings_up_the_room_and_keeps_the_level() -> None:
+    """In the pause the hiss rises by the range; the active level stays."""
+    speech = 0.2 * speechlike(2.0).samples
+    clip = Clip(np.concatenate([speech, np.zeros(16_000, np.float32)]), 16_000)
+    heard = harmed(
+        "agc_pumping",
+        clip,
+        range_db=20.0,
+        floor_snr_db=50.0,
+        attack_s=0.01,
+        release_s=0.1,
+        noise_seed=4,
+    )
+    room_db = power_db(heard[-4_000:]) - active_level_dbfs(clip)
+
+    assert pytest.approx(-30, abs=5) == room_db
+    assert pytest.approx(active_level_dbfs(clip), abs=0.1) == active_level_dbfs(Clip(heard, 16_000))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mosdata.audio import Clip
 from mosdata.augment.concealment import conceal, pitch_period
 from mosdata.augment.corruptions import build_corruption
+from mosdata.augment.jitter import Delay, delays_of
 from mosdata.augment.packet_loss import gaps_of
 from mosdata.augment.packets import bursts_of, lost_packets, packet_length
 from mosdata.manifests.ids import rng_for
@@ -202,3 +203,56 @@ def test_short_clips_have_short_packets() -> None:
         320,
         320,
     ]
+
+
+@given(num_packets=st.integers(1, 300), seed=st.integers(0, 2**53 - 1))
+@settings(max_examples=60)
+def test_a_higher_fraction_has_the_same_delays_and_more(num_packets: int, seed: int) -> None:
+    """Delays never touch, never reach before the clip or to its end, and only grow in number."""
+    before: list[Delay] = []
+    for fraction in [0.004, 0.01, 0.05, 0.1, 0.25]:
+        delays = delays_of(num_packets, fraction=fraction, seed=seed)
+        covered = sorted((delay.first, delay.last) for delay in delays)
+
+        assert [delay[:3] for delay in before] == [delay[:3] for delay in delays[: len(before)]]
+        assert all(stop < start for (_, stop), (start, _) in pairwise(covered))
+        assert all(delay.packets <= delay.first for delay in delays)
+        assert all(delay.last < num_packets for delay in delays)
+        assert len(delays) <= np.ceil(fraction * num_packets)
+        before = delays
+
+
+@pytest.mark.parametrize("sample_rate_hz", RATES)
+def test_jitter_plays_packets_late_and_catches_up(sample_rate_hz: int) -> None:
+    """Of a clip that counts its samples: whole packets late where it says, in time elsewhere."""
+    count = 2 * sample_rate_hz
+    clip = Clip(np.arange(count, dtype=np.float32) / np.float32(count), sample_rate_hz)
+    corruption = build_corruption("jitter")
+    applied = corruption.draw_at({"late_fraction": 0.08}, clip, rng_for(1, "r", "jitter"))
+    heard = np.rint(corruption.apply(clip, applied).samples.astype(float) * count)
+    late = np.arange(count) - heard
+    length = round(0.02 * sample_rate_hz)
+    seed = int(str(applied.params["jitter_seed"]))
+    blend = round(0.002 * sample_rate_hz)
+    expected = np.zeros(count)
+    for delay in delays_of(count // length, fraction=0.08, seed=seed):
+        expected[delay.first * length : delay.last * length] = delay.packets * length
+    steady = np.ones(count, np.bool_)  # away from seams, and from the delay that is mixed in
+    for place in np.flatnonzero(np.diff(expected)) + 1:
+        steady[place : place + blend] = False
+    last = delays_of(count // length, fraction=0.08, seed=seed)[-1]
+    steady[last.first * length : last.last * length] &= last.share == 1
+
+    np.testing.assert_allclose(late[steady], expected[steady], atol=1)
+    assert 3 * length == expected.max()
+    assert heard[-1] == count - 1
+    assert applied.params["aligned"] is False
+
+
+def test_jitter_does_not_click() -> None:
+    """Seams make no step larger than the voice's own."""
+    steady = Clip(voiced(16_000, duration_s=2.0), 16_000)
+    corruption = build_corruption("jitter")
+    heard = corruption.apply(steady, corruption.draw(1.0, steady, rng_for(1, "r", "jitter")))
+
+    assert np.abs(np.diff(heard.samples)).max() < 1.3 * np.abs(np.diff(steady.samples)).max()

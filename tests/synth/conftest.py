@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore_glob = ["stubs/*"]
+"""Not ours to test: stand-ins for upstream code."""
+
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:

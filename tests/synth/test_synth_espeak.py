@@ -193,8 +193,9 @@ def test_no_memory_is_lost(formant: espeak.Espeak) -> None:
 
 
 def test_missing_package_is_noticed_when_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra the error names it, at once."""
+    """Without the extra and without the program the error names it, at once."""
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    monkeypatch.setenv("PATH", "")
 
     with pytest.raises(MissingExtra, match=r"pip install 'mosdata\[espeak\]'"):
         espeak.formant()

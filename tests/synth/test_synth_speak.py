@@ -79,7 +79,11 @@ def _reason_of(clip: Clip | None = None, **changes: object) -> str:
         ("\0", "no_letters"),
         ("half \ud83d", "not_unicode"),
         ("word " * 1000, "text_too_long"),
-        ("x" * 101, "text_too_long"),
+        ("x" * 1001, "text_too_long"),
+        ("字" * 334, "text_too_long"),
+        ("Привет.", "script_mismatch"),
+        ("Good 早上 morning.", "script_mismatch"),
+        ("pаypal", "script_mismatch"),  # its first a is Cyrillic
     ],
 )
 def test_text_that_cannot_be_spoken(text: str, reason: str) -> None:
@@ -88,11 +92,21 @@ def test_text_that_cannot_be_spoken(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["I", "7", "Hello 世界, مرحبا and привет 😀!", "x" * 100, "<b>&amp;</b>", "你好。", "½"]
+    ("text", "language"),
+    [
+        ("I", "en"),
+        ("7", "en"),
+        ("Hello 世界, مرحبا and привет 😀!", "mul"),
+        ("x" * 100, "en"),
+        ("<b>&amp;</b>", "en"),
+        ("你好。", "zh"),
+        ("½", "en"),
+        ("Nice 😀!", "en"),
+    ],
 )
-def test_text_that_can_be_spoken(text: str) -> None:
-    """Letters or digits of any script are enough, whatever is around them."""
-    assert speak(Tone(), replace(REQUEST, text=text)).clip.duration_s > 0.2
+def test_text_that_can_be_spoken(text: str, language: str) -> None:
+    """Letters or digits are enough, whatever is around them; of any script where that is said."""
+    assert speak(Tone(), replace(REQUEST, text=text, language=language)).clip.duration_s > 0.2
 
 
 def test_language_and_voice_must_fit() -> None:
@@ -212,7 +226,7 @@ def test_rejections_of_the_engine_pass_through() -> None:
 @settings(max_examples=30, deadline=None)
 def test_any_text_is_spoken_or_rejected(seed: int, text: str) -> None:
     """There is no third way: a clip with known flags, or a reason."""
-    request = replace(REQUEST, text=text, seed=seed)
+    request = replace(REQUEST, text=text, seed=seed, language="mul")
     if not any(character.isalnum() for character in text):
         with pytest.raises(RecordRejected):
             speak(Tone(), request)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from mosdata.synth.adapters.kit import package_versions
 from mosdata.synth.adapters.pretrained import Pretrained
 
+VERSION = 1
 PRESETS = "speaker_embeddings_path.json"
 RANDOM = "random"
 ANY_LANGUAGE = "mul"
@@ -22,6 +23,7 @@ class Bark(Pretrained):
     """A ``BarkModel`` folder with its tokenizer and, where there are some, voice presets."""
 
     NAME = "bark"
+    ADAPTER = f"bark/{VERSION}"
     OPTIONS: ClassVar[dict[str, Any]] = {"temperature": None, "languages": ""}
     FILES = ("config.json",)
 

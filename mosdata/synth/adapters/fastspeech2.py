@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from mosdata.synth.adapters.kit import LoadFailed, Rejected
 from mosdata.synth.adapters.pretrained import Pretrained
 
+VERSION = 1
 WORD = re.compile(r"[A-Za-z']+|[.,!?;:]")
 PAUSES = {";": ",", ":": ",", ".": ".", ",": ",", "!": "!", "?": "?"}
 END = "<sos/eos>"
@@ -23,6 +24,7 @@ class FastSpeech2(Pretrained):
     """A ``FastSpeech2ConformerWithHifiGan`` folder: ``config.json``, ``vocab.json``, weights."""
 
     NAME = "fastspeech2"
+    ADAPTER = f"fastspeech2/{VERSION}"
     OPTIONS: ClassVar[dict[str, Any]] = {}
     FILES = ("config.json", "vocab.json")
 

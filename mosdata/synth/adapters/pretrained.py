@@ -45,7 +45,7 @@ class Pretrained:
     """
 
     NAME = ""
-    VERSION = 1
+    ADAPTER = ""
     OPTIONS: ClassVar[dict[str, Any]] = {}
     FILES: tuple[str, ...] = ("config.json",)
 
@@ -76,7 +76,7 @@ class Pretrained:
             "sample_rate_hz": self.sample_rate_hz(),
             "voices": self.voices(),
             "fingerprint": {
-                "adapter": f"{self.NAME}/{self.VERSION}",
+                "adapter": self.ADAPTER,
                 "upstream": {
                     "name": "transformers",
                     "version": package_versions(["transformers"]).get("transformers", "missing"),

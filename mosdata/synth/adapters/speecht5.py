@@ -16,6 +16,7 @@ import numpy as np
 from mosdata.synth.adapters.kit import LoadFailed, weight_digest
 from mosdata.synth.adapters.pretrained import Pretrained
 
+VERSION = 1
 XVECTOR_DIM = 512
 LONGEST_RATIO = 20.0
 """Frames per input token after which generation is cut off, as upstream has it."""
@@ -25,6 +26,7 @@ class SpeechT5(Pretrained):
     """A ``SpeechT5ForTextToSpeech`` folder with ``vocoder/`` and ``speakers/*.npy``."""
 
     NAME = "speecht5"
+    ADAPTER = f"speecht5/{VERSION}"
     OPTIONS: ClassVar[dict[str, Any]] = {"language": "en", "vocoder": "vocoder", "threshold": 0.5}
     FILES = ("config.json",)
 

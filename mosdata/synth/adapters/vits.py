@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from mosdata.synth.adapters.kit import LoadFailed, Rejected
 from mosdata.synth.adapters.pretrained import Pretrained, lost_letters
 
+VERSION = 1
 SHORT_TAGS = {
     "ara": "ar", "ben": "bn", "bul": "bg", "cat": "ca", "ces": "cs", "dan": "da", "deu": "de",
     "ell": "el", "eng": "en", "est": "et", "eus": "eu", "fas": "fa", "fin": "fi", "fra": "fr",
@@ -30,6 +31,7 @@ class Vits(Pretrained):
     """A ``VitsModel`` folder: ``config.json``, ``vocab.json``, ``model.safetensors``."""
 
     NAME = "vits"
+    ADAPTER = f"vits/{VERSION}"
     OPTIONS: ClassVar[dict[str, Any]] = {
         "language": "",
         "noise_scale": None,

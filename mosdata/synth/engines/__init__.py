@@ -15,10 +15,31 @@ from typing import Final, cast
 from mosdata.errors import UnknownName
 from mosdata.synth.hosting.spec import Checkpoint, EngineSpec
 
-ENGINES: Final[Mapping[str, str]] = MappingProxyType({})
+ENGINES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "vits": "mosdata.synth.engines.pretrained:VITS",
+        "speecht5": "mosdata.synth.engines.pretrained:SPEECHT5",
+        "fastspeech2": "mosdata.synth.engines.pretrained:FASTSPEECH2",
+        "bark": "mosdata.synth.engines.pretrained:BARK",
+        "kokoro": "mosdata.synth.engines.kokoro:KOKORO",
+        "piper": "mosdata.synth.engines.piper:PIPER",
+    }
+)
 """Engine -> ``module:SPEC``; imported when it is asked for."""
 
-SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType({})
+SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mms-tts-eng": "vits",
+        "vits-ljs": "vits",
+        "vits-vctk": "vits",
+        "speecht5": "speecht5",
+        "fastspeech2-conformer": "fastspeech2",
+        "bark": "bark",
+        "bark-small": "bark",
+        "kokoro-82m": "kokoro",
+        "piper-lessac-medium": "piper",
+    }
+)
 """System, of those that mosdata names, -> engine; the checkpoints of the specs, looked up without
 importing them."""
 

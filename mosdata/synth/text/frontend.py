@@ -24,18 +24,12 @@ from mosdata.synth.text.tidy import plain_marks, without_emoji
 VERSION: Final = 1
 """Raised whenever a text may get other words: it is part of the ids of what is spoken."""
 
-FLAGS: Final = {
-    "emoji_removed": "emoji were left out of what the engine was given",
-    "digits_kept": "the engine was given digits: there are no rules for numbers of the language",
-}
-"""Flags of a text and what they mean."""
-
 CHINESE: Final = ("zh", "yue", "wuu", "hak", "gan", "hsn", "nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What an engine is given, and what is worth knowing about it (:data:`FLAGS`)."""
+    """What an engine is given, and what is worth knowing about it (``mosdata.synth.flags``)."""
 
     text: str
     flags: tuple[str, ...] = ()
@@ -85,8 +79,6 @@ def in_words(text: str, tag: str) -> Words:
     else:
         words = cldr.numbers_in_words(plain, language)
         words = words.replace(", ", "、") if language.primary == "ja" else words
-    found = {
-        "emoji_removed": seen != text,
-        "digits_kept": any(c.isdigit() for c in words),
-    }
-    return Words(text=words, flags=tuple(name for name in FLAGS if found[name]))
+    flags = ("emoji_removed",) if seen != text else ()
+    kept = ("digits_kept",) if any(c.isdigit() for c in words) else ()
+    return Words(text=words, flags=(*flags, *kept))

@@ -1,0 +1,53 @@
+"""Putting one sound under another: loops without a seam, and exact ratios."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
+from mosdata.errors import RecordRejected
+
+SEAM_S: Final = 0.010
+
+
+def with_noise(clip: Clip, noise: Samples, *, snr_db: float) -> Samples:
+    """The clip and a noise of the same length under it, scaled in place.
+
+    Args:
+        clip: its active speech is what the ratio refers to.
+        noise: changed.
+        snr_db: active speech over the root mean square of the noise.
+
+    Raises:
+        RecordRejected: ``silent_noise``: there is nothing to scale.
+    """
+    noise_db = rms_db(noise)
+    if math.isinf(noise_db):
+        raise RecordRejected(
+            "silent_noise", "The noise is digital silence over the length of the clip."
+        )
+    noise *= gain_of(active_level_dbfs(clip) - snr_db - noise_db)
+    noise += clip.samples
+    return noise
+
+
+def looped_part(other: Clip, start: int, num_samples: int) -> Samples:
+    """A copy of ``num_samples`` of a sound from ``start`` on, going round where it ends.
+
+    A sound that has to go round fades from its end into its start over 10 ms (at most a quarter of
+    it), so that a loop does not click.
+    """
+    if start + num_samples <= other.num_samples:
+        return other.samples[start : start + num_samples].copy()
+    seam = min(round(SEAM_S * other.sample_rate_hz), other.num_samples // 4)
+    rise = np.arange(1, seam + 1, dtype=np.float32) / np.float32(seam + 1)
+    period = other.num_samples - seam
+    loop = other.samples[:period].copy()
+    loop[:seam] = rise * loop[:seam] + (1 - rise) * other.samples[period:]
+    start %= period
+    part: Samples = np.tile(loop, -(-(start + num_samples) // period))[start : start + num_samples]
+    return part
