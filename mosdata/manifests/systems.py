@@ -49,6 +49,7 @@ SYSTEM_NAMES: Final = (
     "piper-lessac-medium",
     "cosyvoice-300m-sft",
     "fun-cosyvoice3-0.5b",
+    "fireredtts2",
 )
 """Append only. Index 0 is natural speech, index 1 is reserved for ``unknown``."""
 

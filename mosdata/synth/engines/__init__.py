@@ -23,6 +23,8 @@ ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "bark": "mosdata.synth.engines.pretrained:BARK",
         "kokoro": "mosdata.synth.engines.kokoro:KOKORO",
         "piper": "mosdata.synth.engines.piper:PIPER",
+        "f5tts": "mosdata.synth.engines.f5tts:SPEC",
+        "fireredtts": "mosdata.synth.engines.fireredtts:SPEC",
     }
 )
 """Engine -> ``module:SPEC``; imported when it is asked for."""
@@ -38,6 +40,8 @@ SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "bark-small": "bark",
         "kokoro-82m": "kokoro",
         "piper-lessac-medium": "piper",
+        "f5tts-24khz": "f5tts",
+        "fireredtts": "fireredtts",
     }
 )
 """System, of those that mosdata names, -> engine; the checkpoints of the specs, looked up without

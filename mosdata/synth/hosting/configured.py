@@ -108,7 +108,7 @@ def launch_of(settings: EngineSettings, spec: EngineSpec, checkpoint: Checkpoint
         "checkout": settings.checkout,
         "model_dir": settings.model_dir,
         "device": device_of(settings, spec),
-        "dtype": settings.dtype,
+        "dtype": settings.dtype or spec.dtype,
         **dict(checkpoint.options),
         **settings.options,
     }

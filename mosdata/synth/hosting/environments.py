@@ -161,9 +161,11 @@ def _environment_steps(
         if not where:
             where = ("--torch-backend", "auto")
         inside = str(environment / "bin" / "python")
+        overrides = _overrides(spec)
+        left_out = ("--overrides", str(overrides)) if overrides.is_file() else ()
         yield Step(
             purpose=f"the packages of {spec.name}, as pinned in {spec.lock}",
-            command=(uv, "pip", "install", "--python", inside, *where, "-r", lock),
+            command=(uv, "pip", "install", "--python", inside, *where, *left_out, "-r", lock),
         )
         return
     yield Step(
@@ -176,6 +178,14 @@ def _environment_steps(
         purpose=f"the packages of {spec.name}, as pinned in {spec.lock}",
         command=(inside, "-m", "pip", "install", *extra, "-r", lock),
     )
+
+
+def _overrides(spec: EngineSpec) -> Path:
+    """Beside its lock, where there are any: what its packages ask for and its speech does not need.
+
+    pip knows no such thing and installs all of it.
+    """
+    return (LOCKS / spec.lock).with_suffix(".overrides")
 
 
 def _checkout_steps(spec: EngineSpec, source: Path, *, given: bool) -> Iterator[Step]:
@@ -210,7 +220,8 @@ def _checkout_steps(spec: EngineSpec, source: Path, *, given: bool) -> Iterator[
 
 def _digest(spec: EngineSpec, python: str, torch_index: str) -> str:
     """Name of all that an environment is made from."""
-    lock = (LOCKS / spec.lock).read_bytes() if spec.lock else b""
+    files = [path for path in (LOCKS / spec.lock, _overrides(spec)) if spec.lock and path.is_file()]
+    lock = b"".join(path.read_bytes() for path in files)
     made_from = [spec.name, python or spec.python, torch_index, hashlib.sha256(lock).hexdigest()]
     return hashlib.sha256(canonical_json(made_from).encode()).hexdigest()
 

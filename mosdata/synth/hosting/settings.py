@@ -49,7 +49,7 @@ class EngineSettings:
     checkout: str = ""
     model_dir: str = ""
     device: str = ""
-    dtype: str = "float32"
+    dtype: str = ""
     prompts: str = ""
     base: str = ""
     num_gpus: float = 1.0

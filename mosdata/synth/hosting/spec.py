@@ -45,7 +45,8 @@ class EngineSpec:
     checkout where upstream is no package; ``submodules`` lie inside it. ``python`` is the version
     for the environment that ``mosdata engines install`` makes from ``lock`` (a file in
     ``mosdata/synth/engines/locks``). An engine without ``lock`` runs in mosdata's own environment.
-    ``text_frontend`` is that of ``mosdata.synth.base.SystemInfo``.
+    ``text_frontend`` is that of ``mosdata.synth.base.SystemInfo``. ``dtype`` is what the adapter is
+    told where nobody sets one; empty means that it chooses by the device.
     """
 
     name: str
@@ -68,5 +69,6 @@ class EngineSpec:
     seconds_per_char: float = 0.065
     recycle_after: int = 0
     text_frontend: str = "mosdata"
+    dtype: str = "float32"
     terms_note: str = ""
     sampling: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,3 @@
+"""What must not be imported to speak."""
+
+raise ImportError("wandb is not installed")
