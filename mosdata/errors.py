@@ -7,6 +7,7 @@
     │   ├── UnknownName         no such system, corruption, metric, model, ...
     │   ├── InvalidValue        a number or a string outside what is allowed
     │   ├── InvalidTranscripts  the transcripts file cannot be read as texts
+    │   ├── InvalidPrompts      a recording of a voice to clone cannot be used
     │   ├── InvalidRatings      the ratings file does not fit the dataset
     │   ├── MissingExtra        a package is not installed; names the extra that brings it
     │   ├── OutputConflict      the output folder holds something else
@@ -66,6 +67,10 @@ class InvalidValue(UsageError):
 
 class InvalidTranscripts(UsageError):
     """The transcripts file cannot be read as one text per line."""
+
+
+class InvalidPrompts(UsageError):
+    """A manifest of voices to clone, or a recording that it names, cannot be used."""
 
 
 class InvalidRatings(UsageError):

@@ -10,9 +10,9 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import draw_seed, number
-from mosdata.augment.mixing import looped_part, with_noise
+from mosdata.augment.mixing import audible_start, looped_part, with_noise
 from mosdata.augment.overlap import Overlap
-from mosdata.augment.speech_level import active_level_dbfs, gain_of, next_active_sample
+from mosdata.augment.speech_level import active_level_dbfs, gain_of
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -45,7 +45,7 @@ class Babble(Overlap):
         return {"snr_db": round(60 - 65 * position, 4)}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``talker_ids`` and ``start_samples``.
+        """``talker_ids``, ``start_samples`` and ``talker_dbfs``, the active levels of the talkers.
 
         Raises:
             InvalidValue: no pool, or no sentence, was given.
@@ -60,19 +60,22 @@ class Babble(Overlap):
                 f"{self._speaker!r}. Build more voices or texts, or leave out 'babble'.",
             )
         talkers = [*islice(cycle(audible), TALKERS)]
+        clips = {clip_id: self._clip(clip_id, clip.sample_rate_hz) for clip_id in audible}
         starts = [
-            self._start(clip_id, float(place), clip.sample_rate_hz)
+            audible_start(clips[clip_id], float(place))
             for clip_id, place in zip(talkers, places, strict=True)
         ]
-        return {"talker_ids": [*talkers], "start_samples": [*starts]}
+        levels = [active_level_dbfs(clips[clip_id]) for clip_id in talkers]
+        return {"talker_ids": [*talkers], "start_samples": [*starts], "talker_dbfs": [*levels]}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Add the talkers at one level, then their sum under the clip."""
         sum_of_talkers = np.zeros(clip.num_samples, np.float32)
-        for clip_id, start in _talkers(applied):
+        for clip_id, start, level_dbfs in _talkers(applied):
             other = self._clip(clip_id, clip.sample_rate_hz)
-            level = gain_of(-active_level_dbfs(other))
-            sum_of_talkers += level * looped_part(other, start, clip.num_samples)
+            part = looped_part(other, start, clip.num_samples)
+            part *= gain_of(-level_dbfs)
+            sum_of_talkers += part
         return with_noise(clip, sum_of_talkers, snr_db=number(applied, "snr_db"))
 
     def _is_audible(self, clip_id: str) -> bool:
@@ -82,22 +85,22 @@ class Babble(Overlap):
             return False
         return True
 
-    def _start(self, clip_id: str, place: float, sample_rate_hz: int) -> int:
-        other = self._clip(clip_id, sample_rate_hz)
-        return next_active_sample(other, int(place * other.num_samples))
 
-
-def _talkers(applied: Applied) -> list[tuple[str, int]]:
-    """Who speaks, and from where on.
+def _talkers(applied: Applied) -> list[tuple[str, int, float]]:
+    """Who speaks, from where on, and how loud they are.
 
     Raises:
         InvalidValue: the row does not say.
     """
-    ids, starts = applied.params.get("talker_ids"), applied.params.get("start_samples")
-    if not (isinstance(ids, list) and isinstance(starts, list) and len(ids) == len(starts) > 0):
+    given = [applied.params.get(key) for key in ("talker_ids", "start_samples", "talker_dbfs")]
+    lists = [column for column in given if isinstance(column, list) and column]
+    if len(lists) < len(given) or len({len(column) for column in lists}) != 1:
         raise InvalidValue(
-            f"{applied.name} parameters talker_ids, start_samples",
-            (ids, starts),
-            "two lists of one length",
+            f"{applied.name} parameters talker_ids, start_samples, talker_dbfs",
+            given,
+            "three lists of one length",
         )
-    return [(str(clip_id), int(str(start))) for clip_id, start in zip(ids, starts, strict=True)]
+    return [
+        (str(who), int(str(start)), float(str(dbfs)))
+        for who, start, dbfs in zip(*lists, strict=True)
+    ]

@@ -9,8 +9,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter, Pool
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
-from mosdata.augment.mixing import looped_part, with_noise
-from mosdata.augment.speech_level import active_level_dbfs, next_active_sample
+from mosdata.augment.mixing import audible_start, looped_part, with_noise
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import JSON, unit_hash
 from mosdata.manifests.rows import Applied
@@ -50,9 +49,7 @@ class BackgroundNoise(LadderCorruption):
         for file_id in sorted(files, key=lambda file_id: unit_hash(f"{choice}/{file_id}")):
             try:
                 other = self._require_files().file_clip("noise", file_id, clip.sample_rate_hz)
-                start = next_active_sample(other, int(place * other.num_samples))
-                part = looped_part(other, start, clip.num_samples)
-                active_level_dbfs(Clip(part, clip.sample_rate_hz))
+                start = audible_start(other, place)
             except RecordRejected:  # a silent or broken noise is not this clip's fault
                 continue
             return {"noise_file": file_id, "start_sample": start}

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mosdata.audio import Samples, to_pcm16
@@ -60,12 +59,16 @@ def pitch_period(heard: Samples, *, sample_rate_hz: int) -> int:
     integers: their products have exact sums, so every processor finds the same period.
     """
     pcm = to_pcm16(heard).astype(np.float64)
+    matched = round(MATCHED_S * sample_rate_hz)
     step = max(1, sample_rate_hz // SEARCH_RATE_HZ)
     shortest = round(SHORTEST_PITCH_S * sample_rate_hz)
     longest = round(LONGEST_PITCH_S * sample_rate_hz)
-    coarse = _best_lag(pcm, np.arange(shortest, longest + 1, step), step, sample_rate_hz)
-    near = np.arange(max(shortest, coarse - step), min(longest, coarse + step) + 1)
-    return _best_lag(pcm, near, 1, sample_rate_hz) if step > 1 else coarse
+    thinned = pcm[(len(pcm) - matched) % step :: step]
+    length = -(-matched // step)
+    best = step * _best_lag(thinned, -(-shortest // step), longest // step, length)
+    if step == 1:
+        return best
+    return _best_lag(pcm, max(shortest, best - step), min(longest, best + step), matched)
 
 
 def repeated(heard: Samples, length: int, period: int, *, sample_rate_hz: int) -> Samples:
@@ -107,15 +110,13 @@ def _heard(samples: Samples, start: int, sample_rate_hz: int) -> Samples:
     return np.concatenate([np.zeros(length - len(past), np.float32), past])
 
 
-def _best_lag(
-    pcm: NDArray[np.float64], lags: NDArray[np.int64], step: int, sample_rate_hz: int
-) -> int:
+def _best_lag(pcm: NDArray[np.float64], shortest: int, longest: int, matched: int) -> int:
     """The lag whose correlation with the end is largest, by the power at that lag."""
-    matched = round(MATCHED_S * sample_rate_hz)
-    windows = sliding_window_view(pcm, matched)[len(pcm) - matched - lags, ::step]
-    products = windows @ pcm[-matched::step]
-    powers = np.einsum("ij,ij->i", windows, windows)
-    return int(lags[np.argmax(products / np.sqrt(np.maximum(powers, 1.0)))])
+    first, last = len(pcm) - matched - longest, len(pcm) - shortest
+    products = np.correlate(pcm[first:last], pcm[len(pcm) - matched :], "valid")
+    power = np.concatenate([[0.0], np.cumsum(pcm[first:last] ** 2)])
+    powers = power[matched:] - power[:-matched]
+    return longest - int(np.argmax(products / np.sqrt(np.maximum(powers, 1.0))))
 
 
 def _smoothed(heard: Samples, period: int, periods: int) -> Samples:

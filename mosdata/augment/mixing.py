@@ -8,10 +8,18 @@ from typing import Final
 import numpy as np
 
 from mosdata.audio import Clip, Samples
-from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
+from mosdata.augment.speech_level import (
+    SILENT_BELOW_DBFS,
+    active_level_dbfs,
+    gain_of,
+    next_active_sample,
+    rms_db,
+)
 from mosdata.errors import RecordRejected
 
 SEAM_S: Final = 0.010
+HEARD_S: Final = 0.020
+"""Of a sound, from where it begins: no silence on its own."""
 
 
 def with_noise(clip: Clip, noise: Samples, *, snr_db: float) -> Samples:
@@ -33,6 +41,20 @@ def with_noise(clip: Clip, noise: Samples, *, snr_db: float) -> Samples:
     noise *= gain_of(active_level_dbfs(clip) - snr_db - noise_db)
     noise += clip.samples
     return noise
+
+
+def audible_start(other: Clip, place: float) -> int:
+    """A sample to begin from: at a share of a sound's length, or where it is heard next.
+
+    Raises:
+        RecordRejected: ``silence``: there is no sound in it.
+    """
+    start = int(place * other.num_samples)
+    beginning = other.samples[start : start + round(HEARD_S * other.sample_rate_hz) + 1]
+    if rms_db(beginning) > SILENT_BELOW_DBFS:
+        return start
+    active_level_dbfs(other)
+    return next_active_sample(other, start)
 
 
 def looped_part(other: Clip, start: int, num_samples: int) -> Samples:

@@ -21,7 +21,7 @@ from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
-MAX_ORDER: Final = 32
+MAX_ORDER: Final = 20
 FLOOR: Final = 1e-5
 """White noise added to the model, relative to the clip's power: holes in a spectrum end 50 dB
 down, and a clip without any bandwidth still has a stable filter."""
@@ -34,7 +34,7 @@ class SpeechShapedNoise(LadderCorruption):
     """Add stationary noise with the clip's own long-term spectrum, at a ratio to active speech.
 
     White Gaussian noise through an all-pole model of the whole clip (autocorrelation method, two
-    poles and one for every kHz of rate, at most 32). In every band the ratio is about the same,
+    poles and one for every kHz of rate, at most 20). In every band the ratio is about the same,
     so no part of the speech is spared: the strongest stationary masker at a ratio, and the usual
     one of hearing tests. The model is drawn from the clip and kept with the row, as reflection
     coefficients of five digits.

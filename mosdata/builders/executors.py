@@ -8,10 +8,11 @@ than its deadline: its worker is stopped.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from typing import Final, Literal
 
 from mosdata.builders.plan import Plan
 from mosdata.builders.processes import Underway, refuse_hopeless, run_processes
-from mosdata.builders.shard import run_shard
+from mosdata.builders.shard import close_bench, run_shard
+from mosdata.builders.stage import GPUS_INPUT
 from mosdata.builders.strikes import WORKER_KILLED, markers, strike
 from mosdata.errors import InvalidValue, MosdataError
 from mosdata.manifests.places import is_remote
@@ -88,29 +90,48 @@ def usable_cores() -> int:
 def execute(
     folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool = False
 ) -> Generator[int | Underway, None, None]:
-    """Run the shards in ``todo``; yields each number as its receipt appears, and the way there."""
-    name = execution.resolved(needs_gpu=needs_gpu)
+    """Run the shards in ``todo``; yields each number as its receipt appears, and the way there.
+
+    Shards of one group come one after another: a worker loads what they need once, in most cases.
+    """
+    gpus = {index: _num_gpus(plan, index, needs_gpu=needs_gpu) for index in _by_group(plan, todo)}
+    name = execution.resolved(needs_gpu=any(gpus.values()))
     if name == "serial":
-        return _run_serial(folder, todo)
+        return _run_serial(folder, gpus)
     if name == "process":
         return run_processes(
             folder,
             plan,
-            todo,
+            list(gpus),
             num_workers=min(execution.num_workers, len(todo)),
             deadline_s=execution.record_deadline_s,
         )
-    return _run_ray(folder, plan, todo, execution, needs_gpu=needs_gpu)
+    return _run_ray(folder, plan, gpus, execution)
+
+
+def _by_group(plan: Plan, todo: Sequence[int]) -> list[int]:
+    """The shards by group; groups, and shards in them, in the order of the plan."""
+    order = {group: i for i, group in enumerate(dict.fromkeys(s.group for s in plan.shards))}
+    return sorted(todo, key=lambda index: (order[plan.shards[index].group], index))
+
+
+def _num_gpus(plan: Plan, index: int, *, needs_gpu: bool) -> float:
+    """Share of a GPU that a shard needs: its group's, where the plan says so."""
+    shares: dict[str, float] = json.loads(plan.spec.inputs.get(GPUS_INPUT, "{}"))
+    return shares.get(plan.shards[index].group, 1.0 if needs_gpu and not shares else 0.0)
 
 
 def _run_serial(folder: Path, todo: Iterable[int]) -> Generator[int, None, None]:
-    for index in todo:
-        run_shard(str(folder), index)
-        yield index
+    try:
+        for index in todo:
+            run_shard(str(folder), index)
+            yield index
+    finally:
+        close_bench()
 
 
 def _run_ray(
-    folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool
+    folder: Path, plan: Plan, gpus: Mapping[int, float], execution: Execution
 ) -> Generator[int | Underway, None, None]:
     from mosdata import cluster
 
@@ -119,27 +140,28 @@ def _run_ray(
             cluster.refuse_strangers(cluster.survey(workers_only=True), folder)
         else:
             cluster.check_shared_folder(folder)
-        yield from _call_until_done(folder, plan, todo, execution, needs_gpu=needs_gpu)
+        yield from _call_until_done(folder, plan, gpus, execution)
 
 
 def _call_until_done(
-    folder: Path, plan: Plan, todo: Sequence[int], execution: Execution, *, needs_gpu: bool
+    folder: Path, plan: Plan, gpus: Mapping[int, float], execution: Execution
 ) -> Generator[int | Underway, None, None]:
     from mosdata import cluster
 
     deadline_s = execution.record_deadline_s
     limit_s = deadline_s if math.isfinite(deadline_s) else None
     deaths = 0
-    attempts = deque(todo)
-    unfinished = set(todo)
+    attempts = deque(gpus)
+    unfinished = set(gpus)
     while batch := list(attempts):
         attempts.clear()
         calls = cluster.run_calls(
             run_shard,
             [(str(folder), index, limit_s) for index in batch],
-            num_gpus=1.0 if needs_gpu else 0.0,
+            needs=[cluster.Needs(gpus[index], plan.shards[index].group) for index in batch],
             where=execution.on,
             tells_waiting=True,
+            farewell=close_bench,
         )
         with closing(calls):
             for ended in calls:

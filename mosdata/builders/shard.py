@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan, read_records
 from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
-from mosdata.builders.stage import Bench, Record, StageSpec, open_bench
+from mosdata.builders.stage import Bench, ClosingBench, Record, StageSpec, open_bench
 from mosdata.builders.strikes import (
     SelfStop,
     acquit,
@@ -116,7 +116,22 @@ def _plan(run: Path, stamp: tuple[object, ...]) -> Plan:
 @lru_cache(maxsize=1)
 def _bench(run: Path, stamp: tuple[object, ...]) -> Bench:
     """Engines and models are loaded once per worker process and plan."""
-    return open_bench(_plan(run, stamp).spec)
+    close_bench()  # of another plan
+    bench = open_bench(_plan(run, stamp).spec)
+    _LOADED.append(bench)
+    return bench
+
+
+_LOADED: Final[list[Bench]] = []
+
+
+def close_bench() -> None:
+    """Put away what this process has loaded: engines in processes of their own, above all."""
+    for bench in _LOADED:
+        if isinstance(bench, ClosingBench):
+            bench.close()
+    _LOADED.clear()
+    _bench.cache_clear()
 
 
 @dataclass(slots=True)

@@ -10,21 +10,33 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mosdata.audio import resample
-from mosdata.builders.stage import Estimate, Record, StageSpec
+from mosdata.builders.stage import GPUS_INPUT, Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
 from mosdata.manifests.ids import JSON, canonical_json, seed_for, stable_id
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
-from mosdata.synth.base import Fingerprinted, SpeechRequest, Synthesizer, SystemInfo, Voice
+from mosdata.synth.base import (
+    Closing,
+    Fingerprinted,
+    SpeechRequest,
+    Synthesizer,
+    SystemInfo,
+    Voice,
+)
+from mosdata.synth.hosting.settings import engines_from_json, find_engines
 from mosdata.synth.speak import method_of, speak, voices_for
-from mosdata.synth.systems import build_system, default_systems
+from mosdata.synth.systems import build_system, default_systems, num_gpus
 from mosdata.synth.text.tidy import tidy
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 FLAC_BYTES_PER_SECOND_AT_16K: Final = 20_000
 """Rough size of 16-bit speech as FLAC, for estimates only."""
+
+
+ENGINES_INPUT: Final = "engines"
+"""Key of :attr:`StageSpec.inputs`: tables of ``engines.toml``, for workers that have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +104,20 @@ def _named(transcript: Transcript, rule: SplitRule) -> _Text:
 class SpeechStage:
     """Plans a build."""
 
-    def __init__(self, transcripts: Transcripts, config: SpeechConfig) -> None:
+    def __init__(
+        self, transcripts: Transcripts, config: SpeechConfig, *, reaches_gpus: bool | None = None
+    ) -> None:
+        """Find the systems and ask them what they are.
+
+        Args:
+            transcripts: what they will say.
+            config: what to build.
+            reaches_gpus: whether a GPU will be found where no system was named; None to look here.
+        """
         self.config = config
+        self._engines = find_engines()
         self._texts = tuple(_named(text, config.split) for text in transcripts.texts)
-        self._cast = _chosen(config) if config.systems else _installed(config)
+        self._cast = _chosen(config) if config.systems else _installed(config, reaches_gpus)
 
     @property
     def needs_gpu(self) -> bool:
@@ -133,7 +155,19 @@ class SpeechStage:
             config=config,
             class_names=tuple(class_names(self.systems)),
             sample_rate_hz=self.config.sample_rate_hz,
+            inputs=self._inputs(),
         )
+
+    def _inputs(self) -> dict[str, str]:
+        """Where engines lie, and who needs a GPU: for the workers, and no part of the identity."""
+        names = {member.name for member in self._cast} & set(self._engines.systems)
+        gpus: dict[str, JSON] = {
+            member.info.name: num_gpus(member.name, engines=self._engines) or 1.0
+            for member in self._cast
+            if member.info.needs_gpu
+        }
+        told = {GPUS_INPUT: canonical_json(gpus)} if gpus else {}
+        return {**told, **({ENGINES_INPUT: self._engines.to_json(sorted(names))} if names else {})}
 
     def records(self) -> Iterator[Record]:
         """By split, then system, then text, so that a worker keeps one engine busy."""
@@ -228,13 +262,13 @@ def _chosen(config: SpeechConfig) -> list[_Cast]:
     return [_cast(build_system(name), name, config) for name in dict.fromkeys(config.systems)]
 
 
-def _installed(config: SpeechConfig) -> list[_Cast]:
+def _installed(config: SpeechConfig, reaches_gpus: bool | None) -> list[_Cast]:
     """All systems that are installed and speak the language.
 
     Raises:
         UsageError: there is none.
     """
-    engines = [(name, build_system(name)) for name in default_systems()]
+    engines = [(name, build_system(name)) for name in default_systems(reaches_gpus=reaches_gpus)]
     speaking = [(n, engine) for n, engine in engines if voices_for(engine, config.language)]
     if not speaking:
         lacking = f"No installed synthesizer speaks {config.language!r}."
@@ -250,13 +284,16 @@ def _cast(synthesizer: Synthesizer, name: str, config: SpeechConfig) -> _Cast:
     if not fitting:
         languages = {voice.language for voice in synthesizer.voices()}
         raise UnknownName(f"language of {name}", config.language, languages)
-    return _Cast(
+    cast = _Cast(
         name=name,
         info=synthesizer.info,
         voices=fitting[: config.voices] if config.voices else fitting,
         revision=synthesizer.revision(),
         fingerprint=fingerprint_of(synthesizer),
     )
+    if isinstance(synthesizer, Closing):
+        synthesizer.close()  # workers have their own
+    return cast
 
 
 def fingerprint_of(synthesizer: Synthesizer) -> str:
@@ -267,13 +304,26 @@ def fingerprint_of(synthesizer: Synthesizer) -> str:
 
 
 class SpeechBench:
-    """Speaks records; each system is loaded once, when its first record comes."""
+    """Speaks records; each system is loaded when its first record comes.
+
+    Systems that hold a process or a device give it back when another system's turn comes: records
+    of one system come one after another, so each is loaded once.
+    """
 
     def __init__(self, spec: StageSpec) -> None:
         self._systems: Mapping[str, Any] = spec.config["systems"]  # type: ignore[assignment] # JSON
         assert spec.sample_rate_hz is not None
         self._sample_rate_hz = spec.sample_rate_hz
         self._loaded: dict[str, Synthesizer] = {}
+        told = spec.inputs.get(ENGINES_INPUT)
+        self._engines = None if told is None else engines_from_json(told)
+
+    def close(self) -> None:
+        """End the processes of engines; the next record starts them again."""
+        for name, synthesizer in list(self._loaded.items()):
+            if isinstance(synthesizer, Closing):
+                del self._loaded[name]
+                synthesizer.close()
 
     def make(self, record: Record) -> list[Utterance]:
         """One clip."""
@@ -322,8 +372,10 @@ class SpeechBench:
             UsageError: this worker has another version of the system than the plan was made for.
         """
         if system not in self._loaded:
+            self.close()
+            name = self._systems[system]["build"]
             try:
-                self._loaded[system] = build_system(self._systems[system]["build"])
+                self._loaded[system] = build_system(name, engines=self._engines)
             except MosdataError as error:
                 raise RecordRejected("engine_failed", f"{system} cannot start: {error}") from error
             _check_revision(system, self._loaded[system], self._systems[system]["revision"])

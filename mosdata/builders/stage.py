@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.ids import JSON
@@ -19,6 +19,9 @@ from mosdata.manifests.places import is_remote
 from mosdata.manifests.rows import Rating, Utterance
 
 Table = Literal["clips", "ratings"]
+
+GPUS_INPUT: Final = "gpus"
+"""Key of :attr:`StageSpec.inputs`: group -> share of a GPU, as JSON, for those that need one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,15 @@ class Bench(Protocol):
         Raises:
             RecordRejected: this record cannot be made; the reason goes to the quarantine.
         """
+        ...
+
+
+@runtime_checkable
+class ClosingBench(Protocol):
+    """A bench that holds processes or devices."""
+
+    def close(self) -> None:
+        """Give them back; it may be used again."""
         ...
 
 

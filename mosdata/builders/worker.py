@@ -17,7 +17,7 @@ import threading
 import traceback
 from typing import IO
 
-from mosdata.builders.shard import run_shard
+from mosdata.builders.shard import close_bench, run_shard
 from mosdata.errors import MosdataError
 
 
@@ -32,9 +32,10 @@ def main(folder: str) -> None:
     while (index := shards.get()) is not None:
         busy.set()
         answer = _answer(folder, index)
+        busy.clear()  # before the driver knows: it may close our orders at once
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
-        busy.clear()
+    close_bench()
 
 
 def _answer(folder: str, index: int) -> dict[str, object]:

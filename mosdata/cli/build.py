@@ -95,7 +95,7 @@ def build(
     texts = read_transcripts(transcripts)
     for remark in texts.notes:
         console.note(f"{transcripts}: {remark}.")
-    stage = SpeechStage(texts, config)
+    stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
     if dry_run:
         plan_id = plan_id_of(stage)
         folder = out or WORKSPACE / f"build-{plan_id[:8]}"

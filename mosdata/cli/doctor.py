@@ -46,9 +46,9 @@ def _findings() -> dict[str, Any]:
     from mosdata.builders.executors import usable_cores
     from mosdata.labels.metrics import METRICS
     from mosdata.labels.metrics import why_unavailable as why_no_metric
-    from mosdata.synth.systems import SYSTEMS, why_unavailable
+    from mosdata.synth.systems import known_systems, why_unavailable
 
-    systems = {name: why_unavailable(name) for name in SYSTEMS}
+    systems = {name: why_unavailable(name) for name in known_systems()}
     metrics = {name: why_no_metric(name) for name in METRICS}
     here = found_workspace()
     return {

@@ -8,12 +8,13 @@ uses Ray's token authentication; a cluster that is given by its address is joine
 that lies in the user's home, where there is one.
 """
 
-from mosdata.cluster.calls import Lost, run_calls
+from mosdata.cluster.calls import Lost, Needs, run_calls
 from mosdata.cluster.nodes import Node, check_shared_folder, num_nodes, refuse_strangers, survey
 from mosdata.cluster.session import asks_for_token, prepare_environment, session
 
 __all__ = [
     "Lost",
+    "Needs",
     "Node",
     "asks_for_token",
     "check_shared_folder",

@@ -171,6 +171,7 @@ def test_talkers_are_equally_loud() -> None:
     clip = quiet_speech(duration_s=2.0)
     params: dict[str, JSON] = {"snr_db": 0.0}
     params |= {"talker_ids": ["loud", "soft"], "start_samples": [0, 0]}
+    params["talker_dbfs"] = [active_level_dbfs(loud), active_level_dbfs(soft)]
     applied = Applied(name="babble", level=0.5, params=params)
     mixed = build_corruption("babble", pool=pool).apply(clip, applied).samples
     babble = (mixed - clip.samples)[:32_000].astype(float)

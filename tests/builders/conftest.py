@@ -233,3 +233,46 @@ def killed_again_and_again(tmp_path: Path) -> Callable[..., subprocess.Completed
         )
 
     return killed
+
+
+@pytest.fixture
+def hosted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Callable[[], dict[str, list[str]]]]:
+    """Configure engines in processes of their own; gives their loads by system and process.
+
+    They are the misbehaving adapter of ``tests/synth``; the interpreter is this one, and neither
+    its packages nor ours are imported by anything but the adapter.
+    """
+    import sys
+
+    adapter = Path(__file__).parents[1] / "synth" / "fake_adapter.py"
+
+    def configure(**devices: str) -> Callable[[], dict[str, list[str]]]:
+        loads = tmp_path / "loads"
+        loads.mkdir()
+        tables = [
+            f'[engines.{name}]\nadapter = "{adapter}"\npython = "{sys.executable}"\n'
+            f'sample_rate_hz = 24000\nlanguages = ["en"]\nlicense = "CC0-1.0"\n'
+            f'device = "{device.partition("/")[0]}"\n'
+            f"num_gpus = {device.partition('/')[2] or 1}\n"
+            f'[engines.{name}.options]\ngain = {0.5 + i / 10}\nloads = "{loads}"\n'
+            for i, (name, device) in enumerate(devices.items())
+        ]
+        (tmp_path / "engines.toml").write_text("\n".join(tables))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("MOSDATA_ENGINES", raising=False)
+        monkeypatch.setenv("MOSDATA_ENGINE_LOGS", str(tmp_path / "engine-logs"))
+
+        def counted() -> dict[str, list[str]]:
+            """Workers that loaded a model, for each ``system-parent``; then it begins anew."""
+            found: dict[str, list[str]] = {}
+            for path in loads.glob("*-*-*"):
+                owner, _, worker = path.name.rpartition("-")
+                found.setdefault(owner, []).append(worker)
+                path.unlink()
+            return found
+
+        return counted
+
+    return configure

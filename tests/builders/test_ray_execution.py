@@ -164,16 +164,17 @@ def test_a_worker_s_own_error_reaches_the_driver(tmp_path, local_ray, speech_sta
 @pytest.mark.parametrize("num_gpus", [0.0, 1.0], ids=["tasks", "actors"])
 def test_calls_go_where_an_engine_is(tmp_path, local_ray, num_gpus):
     """To nodes that offer its resource, which is a place and no limit; elsewhere, to none."""
-    from mosdata.cluster import run_calls
+    from mosdata.cluster import Needs, run_calls
     from mosdata.manifests.durable import write_text
 
     calls = [(tmp_path / f"{i}", "made") for i in range(3)]
-    outcomes = dict(run_calls(write_text, calls, num_gpus=num_gpus, where="engine_here"))
+    needs = Needs(num_gpus)
+    outcomes = dict(run_calls(write_text, calls, needs=needs, where="engine_here"))
 
     assert outcomes == {0: None, 1: None, 2: None}
     assert len(list(tmp_path.iterdir())) == 3
     with pytest.raises(UsageError, match="offers 'engine_elsewhere'"):
-        list(run_calls(write_text, calls, num_gpus=num_gpus, where="engine_elsewhere"))
+        list(run_calls(write_text, calls, needs=needs, where="engine_elsewhere"))
 
 
 @pytest.mark.parametrize("system", ["tone", "users_engines:GpuTone"])
@@ -268,3 +269,44 @@ def test_without_a_gpu_the_refusal_says_so(tmp_path, engines_folder):
     assert ended.stderr.count("error: ") == 1
     assert "needs a GPU" in ended.stderr
     assert UsageError.exit_code == ended.returncode
+
+
+HOSTED_TEXTS = [f"This is sentence number {i}." for i in range(10)]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda/0.5", "cuda/1"])
+def test_hosted_engines_on_ray_make_the_same_dataset(
+    tmp_path, local_ray, hosted, speech_stage, run, checksums, device
+):
+    """As tasks or in actors: the same files as in one process, and one load in an actor."""
+    loads = hosted(ann=device, bob=device)
+    stage = speech_stage(HOSTED_TEXTS, systems=("ann", "tone", "bob"), voices=2)
+    one = run(stage, tmp_path / "one", executor="serial", records_per_shard=4)
+    loads()
+
+    ray = run(
+        stage, tmp_path / "ray", executor="auto" if device != "cpu" else "ray", records_per_shard=4
+    )
+
+    loaded = loads()
+    assert one.dataset.dataset_id == ray.dataset.dataset_id
+    assert checksums(one.folder) == checksums(ray.folder)
+    assert {name.partition("-")[0] for name in loaded} == {"ann", "bob"}
+    if device != "cpu":
+        assert {len(workers) for workers in loaded.values()} == {1}
+    if device == "cuda/1":  # one GPU, so one actor after the other; halves of it help each other
+        assert len(loaded) == 2
+
+
+def test_a_hosted_text_that_kills_is_quarantined_on_ray(
+    tmp_path, local_ray, hosted, speech_stage, run
+):
+    """The actor outlives its worker: two loads more, one row, and no strike."""
+    loads = hosted(ann="cuda")
+    stage = speech_stage([*HOSTED_TEXTS[:5], "kill it"], systems=("ann",))
+
+    outcome = run(stage, tmp_path / "out", executor="auto", records_per_shard=3)
+
+    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["engine_crashed"]
+    assert outcome.num_rows == 5
+    assert [len(workers) for workers in loads().values()] == [3]

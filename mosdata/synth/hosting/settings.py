@@ -303,6 +303,14 @@ def _voices(path: Path, what: str, value: object) -> tuple[str, ...] | dict[str,
     return _strings(path, what, value) if isinstance(value, dict) else _texts(path, what, value)
 
 
+def _gpus(path: Path, what: str, value: object) -> float:
+    allowed = "a share of a GPU above 0, or a whole number of them"
+    share = float(_number(0.01, allowed)(path, what, value))
+    if share > 1 and share != int(share):
+        raise InvalidValue(what, value, allowed)
+    return share
+
+
 FACTS: Final = {
     "sample_rate_hz": _number(1000, "a rate in Hz", whole=True),
     "languages": _texts,
@@ -326,7 +334,7 @@ HOSTED_KEYS: Final = {
     "device": _device,
     "dtype": _text,
     "prompts": _path,
-    "num_gpus": _number(0.01, "a share of a GPU, above 0"),
+    "num_gpus": _gpus,
     "threads": _number(1, "1 or more", whole=True),
     "network": _yes_or_no,
     "load_deadline_s": _number(1, "1 s or more"),

@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ DESCRIBE_S: Final = 60.0
 FAREWELL_S: Final = 5.0
 LAST_WORDS_S: Final = 0.5
 """What a hanging or dying worker gets to write down where it is."""
+
+LOG_DAYS: Final = 7
+FOLDER: Final = "mosdata-engine-"
+"""How the folders of workers are called, in the system's one for temporary files."""
 
 WORKER: Final = Path(worker.__file__)
 
@@ -111,7 +116,8 @@ class WorkerProcess:
         self.launch = launch
         self._next_id = 0
         lifeline, self._lifeline = os.pipe()
-        self._folder = tempfile.mkdtemp(prefix="mosdata-engine-")
+        _sweep()
+        self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{_here()}-{os.getpid()}-")
         try:
             self._process = self._start(lifeline)
         except OSError as error:
@@ -324,6 +330,39 @@ def clean_environment(threads: int = 1) -> dict[str, str]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
     }
+
+
+def _here() -> str:
+    """Names the machine and the container in whose sight process ids mean what they say."""
+    with contextlib.suppress(OSError):
+        return f"{os.uname().nodename}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    return os.uname().nodename
+
+
+@cache
+def _sweep() -> None:
+    """Remove folders of workers whose owner was killed, and logs of last week; once a process."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}{_here()}-*-*"):
+        if not folder.is_dir():
+            continue
+        owner = folder.name.removeprefix(f"{FOLDER}{_here()}-").partition("-")[0]
+        is_ours = folder.stat().st_uid == os.getuid()
+        if is_ours and owner.isdigit() and not _exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+    for log in logs_folder().glob("*.log*"):
+        with contextlib.suppress(OSError):
+            if time.time() - log.stat().st_mtime > LOG_DAYS * 86_400:
+                log.unlink()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _end(
