@@ -34,8 +34,8 @@ class BackgroundNoise(LadderCorruption):
         self._pool = pool
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """60 - 70 position dB."""
-        return {"snr_db": round(60 - 70 * position, 4)}
+        """60 - 65 position dB."""
+        return {"snr_db": round(60 - 65 * position, 4)}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
         """``noise_file`` and ``start_sample``.

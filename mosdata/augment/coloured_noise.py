@@ -60,8 +60,8 @@ class PinkNoise(_ColouredNoise):
     exponent = 0.5
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """60 - 70 position dB."""
-        return {"snr_db": round(60 - 70 * position, 4)}
+        """60 - 65 position dB."""
+        return {"snr_db": round(60 - 65 * position, 4)}
 
 
 class BrownNoise(_ColouredNoise):

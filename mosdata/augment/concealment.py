@@ -10,6 +10,7 @@ a gap; here the whole clip is at hand and nothing is delayed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -136,9 +137,11 @@ def _looped(loop: Samples, offset: int, length: int) -> Samples:
     return np.tile(loop, repeats)[offset : offset + length]
 
 
+@lru_cache(maxsize=1024)
 def _ramp(length: int) -> Samples:
-    """From just above 0 to just below 1."""
+    """From just above 0 to just below 1; read only, for it is shared."""
     ramp: Samples = np.arange(1, length + 1, dtype=np.float32) / np.float32(length + 1)
+    ramp.setflags(write=False)
     return ramp
 
 

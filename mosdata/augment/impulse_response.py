@@ -46,8 +46,8 @@ class ImpulseResponse(LadderCorruption):
         self._pool = pool
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """35 - 55 position dB."""
-        return {"drr_db": round(35 - 55 * position, 4)}
+        """50 - 60 position dB."""
+        return {"drr_db": round(50 - 60 * position, 4)}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
         """``response_file``.
