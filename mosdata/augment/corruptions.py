@@ -96,9 +96,18 @@ CORRUPTIONS: Final[dict[str, Kind]] = {
     ),
 
     # Codecs
-
+    "g711_mu": Kind("g711:MuLaw", "codec", ("codec", "telephony")),
+    "g711_a": Kind("g711:ALaw", "codec", ("codec", "telephony")),
+    "g726": Kind("g726:G726", "codec", ("codec", "telephony")),
+    "gsm": Kind("gsm:Gsm", "codec", ("codec", "telephony")),
+    "amr": Kind("ffmpeg_codecs:Amr", "codec", ("codec", "telephony")),
+    "g722": Kind("ffmpeg_codecs:G722", "codec", ("codec", "telephony")),
+    "opus": Kind("opus:Opus", "codec", ("codec", "telephony")),
     # Resynthesis
-
+    "griffin_lim": Kind("resynthesis:GriffinLimVoice", "voice", ("resynthesis",)),
+    "lpc": Kind("resynthesis:LpcVoice", "voice", ("resynthesis",)),
+    "world": Kind("resynthesis:WorldVoice", "voice", ("resynthesis",)),
+    "spectral_subtraction": Kind("resynthesis:SpectralSubtraction", "capture", ("resynthesis",)),
 }
 # fmt: on
 """Every corruption by name."""
@@ -134,7 +143,7 @@ def build_corruption(
 
     Example:
         >>> build_corruption("mp3").ladder(1.0, 48_000)
-        {'bitrate_kbps': 8, 'encoder_rate_hz': 16000}
+        {'bitrate_kbps': 8, 'encoder_rate_hz': 8000, 'error_gain': 8.0}
     """
     if name.startswith(ADAPTER_PREFIX):
         from mosdata.augment.audiomentations_adapter import build_transform

@@ -111,6 +111,12 @@ class LadderCorruption(ABC):
         """What ``corrupt`` needs beside the clip and the physical values; nothing by default."""
         return {}
 
+    def complete(
+        self, given: Mapping[str, float], position: float, sample_rate_hz: int
+    ) -> dict[str, float]:
+        """All values where some are given: by default the others as the scale has them there."""
+        return {**self.scale(position, sample_rate_hz), **given}
+
     def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:  # noqa: B027 - a hook that most kinds leave alone
         """Refuse values that do not go together, or not at this rate; all pass by default.
 
@@ -140,7 +146,7 @@ class LadderCorruption(ABC):
             if not math.isfinite(value) or not self.parameters[key].allows(value):
                 raise InvalidValue(f"{key} of {self.name}", value, self.parameters[key].allowed)
         position = self._position(given, sample_rate_hz)
-        values = {**self.scale(position, sample_rate_hz), **given}
+        values = self.complete(given, position, sample_rate_hz)
         self.check_values(values, sample_rate_hz)
         return max(MIN_LEVEL, round(level_at(self.name, position), 6)), values
 

@@ -54,20 +54,23 @@ class GriffinLim:
         """Magnitudes from the clip, the first phase from ``rng``."""
         length = 2 ** round(np.log2(WINDOW_S * clip.sample_rate_hz))
         window = hann(length).astype(np.float32)
-        magnitude_TB = np.abs(_stft(_padded(clip.samples, length), window))
+        magnitude_TB = np.abs(stft(padded(clip.samples, length), window))
         mels = mel_filters(length, clip.sample_rate_hz)
         rebuilt_TB = invert_mels(mels @ magnitude_TB.T, mels).T
-        samples = _find_phase(np.ascontiguousarray(rebuilt_TB), window, rng)
+        rebuilt_TB = np.ascontiguousarray(rebuilt_TB)
+        turns_TB = rng.random(rebuilt_TB.shape, np.float32)
+        samples = find_phase(polar(rebuilt_TB, turns_TB), rebuilt_TB, window, NUM_PHASE_STEPS)
         return Clip(samples[length : length + clip.num_samples], clip.sample_rate_hz)
 
 
 @cache
-def mel_filters(window_length: int, sample_rate_hz: int) -> Any:
+def mel_filters(window_length: int, sample_rate_hz: int, num_mels: int = NUM_MELS) -> Any:
     """Triangles of equal width on the mel scale, with unit height.
 
     Args:
         window_length: length of the Fourier transform in samples.
         sample_rate_hz: rate of the samples.
+        num_mels: number of triangles.
 
     Returns:
         A sparse float32 matrix of shape ``(M, B)``; mel as in O'Shaughnessy (1987).
@@ -75,10 +78,10 @@ def mel_filters(window_length: int, sample_rate_hz: int) -> Any:
     from scipy.sparse import csr_array
 
     highest_hz = min(HIGHEST_HZ, sample_rate_hz / 2)
-    edges_mel = np.linspace(0, 2595 * np.log10(1 + highest_hz / 700), NUM_MELS + 2)
+    edges_mel = np.linspace(0, 2595 * np.log10(1 + highest_hz / 700), num_mels + 2)
     edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
     bins_hz = np.arange(window_length // 2 + 1) * sample_rate_hz / window_length
-    low, mid, high = (edges_hz[i : i + NUM_MELS, None] for i in range(3))
+    low, mid, high = (edges_hz[i : i + num_mels, None] for i in range(3))
     rising, falling = (bins_hz - low) / (mid - low), (high - bins_hz) / (high - mid)
     return csr_array(np.clip(np.minimum(rising, falling), 0, None).astype(np.float32))
 
@@ -92,23 +95,30 @@ def invert_mels(mels_MT: Magnitude, filters: Any) -> Magnitude:
     return spectrum_BT
 
 
-def _find_phase(
-    magnitude_TB: Magnitude, window: Magnitude, rng: np.random.Generator
+def find_phase(
+    guess_TB: Spectrum, magnitude_TB: Magnitude, window: Magnitude, num_steps: int
 ) -> NDArray[np.float32]:
-    turns_TB = rng.random(magnitude_TB.shape, np.float32)
-    guess_TB = _polar(magnitude_TB, turns_TB)
+    """Samples whose spectrogram comes close to the given magnitudes.
+
+    Args:
+        guess_TB: where the search for the phase starts; overwritten.
+        magnitude_TB: the magnitudes.
+        window: as for :func:`stft`.
+        num_steps: of the fast Griffin-Lim algorithm.
+    """
     before_TB = np.zeros_like(guess_TB)
-    for _ in range(NUM_PHASE_STEPS):
-        consistent_TB = _stft(_istft(guess_TB, window), window)
+    for _ in range(num_steps):
+        consistent_TB = stft(istft(guess_TB, window), window)
         np.subtract(consistent_TB, before_TB, out=guess_TB)
         guess_TB *= MOMENTUM
         guess_TB += consistent_TB
         guess_TB *= magnitude_TB / (np.abs(guess_TB) + _TINY)
         before_TB = consistent_TB
-    return _istft(guess_TB, window)
+    return istft(guess_TB, window)
 
 
-def _polar(magnitude: Magnitude, turns: Magnitude) -> Spectrum:
+def polar(magnitude: Magnitude, turns: Magnitude) -> Spectrum:
+    """Magnitudes with a phase in turns of the circle."""
     angle = np.float32(2 * np.pi) * turns
     spectrum = np.empty(magnitude.shape, np.complex64)
     spectrum.real = magnitude * np.cos(angle)
@@ -116,13 +126,14 @@ def _polar(magnitude: Magnitude, turns: Magnitude) -> Spectrum:
     return spectrum
 
 
-def _padded(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+def padded(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     """Silence around, so that every sample lies under as many windows as any other."""
     hop = length // OVERLAP
     return np.pad(samples, (length, length + -len(samples) % hop))
 
 
-def _stft(samples: NDArray[np.float32], window: Magnitude) -> Spectrum:
+def stft(samples: NDArray[np.float32], window: Magnitude) -> Spectrum:
+    """Spectra of frames that overlap four times."""
     from scipy import fft
 
     frames = cut_frames(samples, frame_length=len(window), hop_length=len(window) // OVERLAP)
@@ -130,7 +141,8 @@ def _stft(samples: NDArray[np.float32], window: Magnitude) -> Spectrum:
     return spectrum
 
 
-def _istft(spectrum_TB: Spectrum, window: Magnitude) -> NDArray[np.float32]:
+def istft(spectrum_TB: Spectrum, window: Magnitude) -> NDArray[np.float32]:
+    """The inverse of :func:`stft`, but for the first and last three hops."""
     from scipy import fft
 
     frames_TF = fft.irfft(spectrum_TB, n=len(window))

@@ -35,9 +35,16 @@ Array = NDArray[np.float64]
 
 
 class Lpc:
-    """Vocoder with an all-pole filter and one bit of voicing."""
+    """Vocoder with an all-pole filter and one bit of voicing.
+
+    Args:
+        order: poles of the filter; two for each kHz of the band, and two more, where None.
+    """
 
     name = "lpc"
+
+    def __init__(self, *, order: int | None = None) -> None:
+        self._order = order
 
     def revision(self) -> str:
         """Version of this module."""
@@ -51,11 +58,17 @@ class Lpc:
         padded = np.pad(clip.samples.astype(np.float64), (lead, length + hop))
         emphasised = np.append(padded[:1], padded[1:] - PRE_EMPHASIS * padded[:-1])
         frames_TF = cut_frames(emphasised, frame_length=length, hop_length=hop)
-        predictor_TP, gain_T = _analyse(frames_TF, order=2 + round(clip.sample_rate_hz / 1000))
+        order = self._order or default_order(clip.sample_rate_hz)
+        predictor_TP, gain_T = _analyse(frames_TF, order=order)
         pitch = track_pitch(clip, hop_s=hop / clip.sample_rate_hz, num_frames=len(frames_TF))
         source = excitation(pitch, hop_length=hop, sample_rate_hz=clip.sample_rate_hz, rng=rng)
         spoken = _filter(source, predictor_TP, gain_T, hop)[: clip.num_samples]
         return Clip(spoken.astype(np.float32), clip.sample_rate_hz)
+
+
+def default_order(sample_rate_hz: int) -> int:
+    """A pair of poles for every kHz of the band, and one for the throat (Makhoul 1975)."""
+    return 2 + round(sample_rate_hz / 1000)
 
 
 def levinson(correlation_TP: Array) -> tuple[Array, Array]:

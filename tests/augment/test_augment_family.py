@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from mosdata.audio import Clip
 from mosdata.augment.base import Corruption
-from mosdata.augment.corruptions import CORRUPTIONS, build_corruption
+from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.augment.pool import MemoryPool
-from mosdata.errors import InvalidValue, RecordRejected, UnknownName
+from mosdata.errors import InvalidValue, MissingExtra, RecordRejected, UnknownName
 from mosdata.manifests.ids import canonical_json, rng_for
 from mosdata.manifests.rows import Applied
 from mosdata.testing.clips import clips, speechlike
@@ -43,8 +43,11 @@ QUICK = settings(max_examples=8, deadline=None)
 
 
 def build(name: str) -> Corruption:
-    """The corruption, with a pool where it needs one."""
-    return build_corruption(name, pool=POOL, sentence="text-0", speaker="voice-0")
+    """The corruption, with a pool where it needs one; skipped only where a package is missing."""
+    try:
+        return build_corruption(name, pool=POOL, sentence="text-0", speaker="voice-0")
+    except MissingExtra as missing:
+        pytest.skip(str(missing))
 
 
 def harm(name: str, level: float, clip: Clip, seed: int = 0) -> Clip:
@@ -132,7 +135,10 @@ def test_the_ladder_is_what_is_drawn(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
 def test_the_scale_has_its_parameters(name: str, sample_rate_hz: int) -> None:
-    """Each place has every parameter, within what may be given, and they move one way."""
+    """Each place has every parameter within what may be given; the first one moves one way.
+
+    The others do so too, but for a gain, which begins anew on every rung of a bitrate.
+    """
     corruption = build(name)
     rungs = [corruption.ladder(level, sample_rate_hz) for level in np.linspace(0.01, 1, 34)]
 
@@ -140,8 +146,11 @@ def test_the_scale_has_its_parameters(name: str, sample_rate_hz: int) -> None:
     for rung in rungs:
         assert [*corruption.parameters] == [*rung]
         assert all(corruption.parameters[key].allows(value) for key, value in rung.items())
+    main = next(iter(corruption.parameters))
     for key in corruption.parameters:
-        steps = np.sign(np.diff([rung[key] for rung in rungs]))
+        values = [rung[key] for rung in rungs]
+        same_rung = [key != "error_gain" or a[main] == b[main] for a, b in pairwise(rungs)]
+        steps = np.sign(np.diff(values))[same_rung]
         assert {*steps} <= {0.0, 1.0} or {*steps} <= {0.0, -1.0}
     moves = [a != b for a, b in pairwise(rungs)]
     assert all(moves) or sum(moves) >= 4  # a scale, or rungs
@@ -181,13 +190,16 @@ def test_values_without_a_meaning_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_harm_grows_with_the_level(name: str, seed: int) -> None:
-    """With the same draw, a higher level is never nearer to the clean clip (within 0.1 dB)."""
+    """With the same draw, a higher level is never nearer to the clean clip (within 0.1 dB).
+
+    The rungs of codecs meet in PESQ on speech, and in this distance only within 0.6 dB.
+    """
     clip = speechlike(2.0, seed=seed)
     levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     distances = np.array([distance_db(clip, harm(name, level, clip, seed)) for level in levels])
 
     assert distances[-1] > distances[0] + 1
-    assert np.diff(distances).min() > -0.1
+    assert np.diff(distances).min() > (-0.6 if name in KINDS["codec"] else -0.1)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,264 @@
+"""The voice taken apart into a few parameters and put together again, as vocoders do."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import ClassVar, Final
+
+import numpy as np
+
+from mosdata.audio import Clip, Samples
+from mosdata.augment.base import Parameter
+from mosdata.augment.codec import fitted
+from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
+from mosdata.augment.speech_level import active_level_dbfs, gain_of
+from mosdata.errors import RecordRejected
+from mosdata.manifests.ids import JSON
+from mosdata.manifests.rows import Applied
+from mosdata.vocoding.frames import hann
+from mosdata.vocoding.griffinlim import (
+    WINDOW_S,
+    find_phase,
+    invert_mels,
+    istft,
+    mel_filters,
+    padded,
+    polar,
+    stft,
+)
+from mosdata.vocoding.lpc import Lpc, default_order
+from mosdata.vocoding.world import World
+
+LEAST_SHARE: Final = 0.05
+
+MOST: Final = 0.6
+"""Share at which two voices in one already sound worse than the vocoder alone."""
+
+FIRST_PART: Final = 0.45
+"""Of the scale, in which the share grows up to that."""
+
+FLOOR: Final = np.float32(0.01)
+"""Of the noise power, left in every bin (Berouti et al.)."""
+
+SHORTEST_S: Final = 0.1
+"""Shorter clips are padded with silence; a pitch needs a few periods."""
+
+SHARE: Final = Parameter("of the vocoder's voice, the rest being the clean one", low=0, high=1)
+
+
+def growing_share(position: float) -> float:
+    """From a twentieth to 0.6, geometrically; then to one, evenly."""
+    first = min(1.0, position / FIRST_PART)
+    share = LEAST_SHARE * math.pow(MOST / LEAST_SHARE, first)
+    return round(share + (1 - MOST) * second_part(position), 4)
+
+
+def second_part(position: float) -> float:
+    """0 up to the second part of the scale, 1 at the end."""
+    return max(0.0, position - FIRST_PART) / (1 - FIRST_PART)
+
+
+class _Resynthesis(LadderCorruption):
+    """A vocoder's voice, more and more of it; length, alignment and active level stay."""
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``vocoder_seed``: for noise and phases."""
+        return {"vocoder_seed": draw_seed(rng)}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Speak again, and mix."""
+        enough = max(clip.num_samples, round(SHORTEST_S * clip.sample_rate_hz))
+        whole = Clip(fitted(clip.samples, enough), clip.sample_rate_hz)
+        seed = int(number(applied, "vocoder_seed")) if "vocoder_seed" in applied.params else 0
+        rng = np.random.Generator(np.random.SFC64(seed))
+        spoken = self.speak(whole, applied, rng)[: clip.num_samples]
+        return _as_loud(spoken, clip)
+
+    @abstractmethod
+    def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
+        """The harmed samples at any level; as long as the clip."""
+
+
+class GriffinLimVoice(_Resynthesis):
+    """Speech from a mel spectrogram with a made-up phase: hollow, then whispering.
+
+    The magnitudes come from mel bands by non-negative least squares, the phase by 16 steps of the
+    fast Griffin-Lim algorithm (:mod:`mosdata.vocoding.griffinlim`), which starts from the true
+    phase turned by a drawn amount. First the phase goes and the true magnitudes give way to those
+    of 80 bands, then the bands become fewer. What early neural systems sounded like.
+    """
+
+    name = "griffin_lim"
+    parameters: ClassVar = {
+        "phase_error_turns": Parameter("largest error of the first phase", low=0, high=0.5),
+        "mel_share": Parameter("of the magnitudes from mel bands", low=0, high=1),
+        "num_mels": Parameter("number of mel bands", low=4, high=80, choices=tuple(range(4, 81))),
+    }
+    NUM_STEPS: ClassVar = 16
+    FEWEST_MELS: ClassVar = 8
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """Phase and bands over the first half, fewer bands over the second."""
+        first, second = min(1.0, 2 * position), max(0.0, 2 * position - 1)
+        return {
+            "phase_error_turns": round(0.02 + 0.48 * first, 4),
+            "mel_share": round(0.05 + 0.95 * first, 4),
+            "num_mels": round(80 * (self.FEWEST_MELS / 80) ** second),
+        }
+
+    def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
+        """Magnitudes from bands, a phase from the true one and chance."""
+        length = 2 ** round(np.log2(WINDOW_S * clip.sample_rate_hz))
+        window = hann(length).astype(np.float32)
+        spectrum_TB = stft(padded(clip.samples, length), window)
+        magnitude_TB = np.abs(spectrum_TB)
+        mels = mel_filters(length, clip.sample_rate_hz, int(number(applied, "num_mels")))
+        rebuilt_TB = np.ascontiguousarray(invert_mels(mels @ magnitude_TB.T, mels).T)
+        share = np.float32(number(applied, "mel_share"))
+        magnitude_TB += share * (rebuilt_TB - magnitude_TB)
+        turns_TB = rng.random(magnitude_TB.shape, np.float32)
+        turns_TB -= np.float32(0.5)
+        turns_TB *= np.float32(2 * number(applied, "phase_error_turns"))
+        spectrum_TB /= np.abs(spectrum_TB) + np.float32(1e-9)
+        guess_TB = polar(magnitude_TB, turns_TB) * spectrum_TB
+        samples = find_phase(guess_TB, magnitude_TB, window, self.NUM_STEPS)
+        return samples[length : length + clip.num_samples]
+
+
+class LpcVoice(_Resynthesis):
+    """Linear prediction with pulses or noise: the buzz of the vocoders of the 1970s.
+
+    The clean clip gives way to the voice of :mod:`mosdata.vocoding.lpc`: every 5 ms an all-pole
+    filter, excited by pulses at the pitch or by drawn noise. As filters are linear, this is also
+    an excitation that goes from the true residual to the made-up one. Then the filter gets fewer
+    poles, and vowels lose their formants.
+    """
+
+    name = "lpc"
+    parameters: ClassVar = {
+        "vocoder_share": SHARE,
+        "num_poles": Parameter("of the filter", low=2, high=98, choices=tuple(range(2, 99))),
+    }
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """Most of the voice over the first part, fewer poles and the rest over the second."""
+        most, second = default_order(sample_rate_hz), second_part(position)
+        num_poles = round(most * (2 / most) ** second)
+        return {"vocoder_share": growing_share(position), "num_poles": num_poles}
+
+    def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
+        """Speak again from filter and excitation."""
+        voice = Lpc(order=int(number(applied, "num_poles"))).resynthesize(clip, rng=rng)
+        return mixed(clip, voice.samples, number(applied, "vocoder_share"))
+
+
+class WorldVoice(_Resynthesis):
+    """WORLD: pitch, smooth envelope and aperiodicity, and back (``mosdata[world]``).
+
+    The clean clip gives way to the voice of :mod:`mosdata.vocoding.world`, and then that voice
+    loses its melody and its detail: the pitch goes flat, the envelope is smoothed over frequency
+    by keeping only its first cepstral coefficients. WORLD's own noise is fixed.
+
+    Raises:
+        MissingExtra: ``pyworld`` is not installed.
+    """
+
+    name = "world"
+    parameters: ClassVar = {
+        "vocoder_share": SHARE,
+        "flatness": Parameter("of the pitch: 0 as spoken, 1 one note", low=0, high=1),
+        "detail": Parameter("cepstral coefficients of the envelope", low=2, high=60),
+    }
+
+    def __init__(self) -> None:
+        World()  # a missing package is noticed here
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """Most of the voice over the first part, its melody and detail over the second."""
+        second = second_part(position)
+        return {
+            "vocoder_share": growing_share(position),
+            "flatness": round(second, 4),
+            "detail": round(60 * (3 / 60) ** second, 2),
+        }
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - WORLD takes no chance
+        """Nothing: its noise is its own."""
+        return {}
+
+    def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
+        """Analyse, flatten and smooth, synthesise."""
+        flatness, detail = number(applied, "flatness"), number(applied, "detail")
+        vocoder = World(flatness=flatness, detail=detail) if flatness else World()
+        voice = vocoder.resynthesize(clip, rng=rng)
+        return mixed(clip, voice.samples, number(applied, "vocoder_share"))
+
+
+class SpectralSubtraction(LadderCorruption):
+    """Noise that was subtracted too eagerly: a warble of short tones ("musical noise").
+
+    White noise is drawn, mixed in and taken out again as the first noise suppressors did: the
+    power of every bin minus a multiple of the mean power of the noise, never below a floor (Boll,
+    IEEE Trans. ASSP 27, 1979; Berouti, Schwartz & Makhoul, ICASSP 1979: the multiple is 4 at
+    0 dB and falls by 0.15 a dB, the floor is 0.01). Frames of 32 ms overlap four times. Weak
+    sounds go with the noise, single bins stay.
+    """
+
+    name = "spectral_subtraction"
+    parameters: ClassVar = {
+        "snr_db": Parameter("active speech over the noise that is suppressed", low=-20, high=60),
+    }
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """60 down to -10 dB."""
+        return {"snr_db": round(60 - 70 * position, 4)}
+
+    def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
+        """``noise_seed``."""
+        return {"noise_seed": draw_seed(rng)}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Add, subtract, and restore the level."""
+        snr_db = number(applied, "snr_db")
+        noise = normal_noise(int(number(applied, "noise_seed")), clip.num_samples)
+        noise_gain = gain_of(active_level_dbfs(clip) - snr_db)
+        noise *= noise_gain
+        noise += clip.samples
+        cleaned = suppressed(Clip(noise, clip.sample_rate_hz), float(noise_gain), snr_db)
+        return _as_loud(cleaned, clip)
+
+
+def suppressed(noisy: Clip, noise_rms: float, snr_db: float) -> Samples:
+    """Subtract the mean power of white noise, and more, from every bin.
+
+    Args:
+        noisy: speech and noise.
+        noise_rms: of the noise.
+        snr_db: sets how much more is subtracted.
+    """
+    length = 2 ** round(np.log2(0.032 * noisy.sample_rate_hz))
+    window = hann(length).astype(np.float32)
+    spectrum_TB = stft(padded(noisy.samples, length), window)
+    noise_power = np.float32(noise_rms**2 * float(np.sum(window.astype(np.float64) ** 2)))
+    eagerness = np.float32(min(5.0, max(1.0, 4 - 0.15 * snr_db)))
+    power_TB = spectrum_TB.real**2 + spectrum_TB.imag**2
+    left_TB = 1 - eagerness * noise_power / np.maximum(power_TB, np.float32(1e-20))
+    np.maximum(left_TB, FLOOR * noise_power / np.maximum(power_TB, noise_power), out=left_TB)
+    spectrum_TB *= np.sqrt(left_TB)
+    return istft(spectrum_TB, window)[length : length + noisy.num_samples]
+
+
+def mixed(clip: Clip, voice: Samples, share: float) -> Samples:
+    """A share of the voice, and the rest of the clip."""
+    return clip.samples + np.float32(share) * (voice - clip.samples)
+
+
+def _as_loud(samples: Samples, clip: Clip) -> Samples:
+    """At the active level of the clip; as it is where nothing audible is left."""
+    spoken = Clip(samples, clip.sample_rate_hz)
+    try:
+        gain_db = active_level_dbfs(clip) - active_level_dbfs(spoken)
+    except RecordRejected:
+        return samples
+    return samples * gain_of(gain_db)
