@@ -96,9 +96,9 @@ class CommandLine:
     @cached_property
     def _fingerprint(self) -> Mapping[str, JSON]:
         files = [*self._command[1:], *self._settings.files]
-        digests: dict[str, JSON] = {
-            Path(file).name: weight_digest(file) for file in files if Path(file).is_file()
-        }
+        digests: list[JSON] = [
+            f"{Path(file).name} {weight_digest(file)}" for file in files if Path(file).is_file()
+        ]
         return {
             "adapter": f"command/{ADAPTER_VERSION}",
             "command": [Path(part).name if "/" in part else part for part in self._command],

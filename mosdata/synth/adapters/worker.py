@@ -25,7 +25,8 @@ shutdown                               the process ends after its answer
 
 An answer has the ``id`` of its order and either what is above or ``error``: ``kind`` (``rejected``,
 ``load_failed``, ``failed``, ``protocol``), ``reason``, ``message``, ``traceback`` and ``fatal``;
-after a fatal error the process ends. It also ends when its orders end, whatever it is doing.
+after a fatal error the process ends. It also ends when its orders end and, with ``--lifeline``,
+when its parent does, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import signal
 import struct
 import sys
@@ -65,7 +65,7 @@ class Refused(Exception):
 
 
 class Channel:
-    """Frames in and out; reading and writing happen in one thread each."""
+    """Frames in and out, in one thread: an order that changes hands costs a turn of the machine."""
 
     def __init__(self, orders: int, answers: int) -> None:
         self._orders = os.fdopen(orders, "rb", buffering=0)
@@ -367,23 +367,25 @@ def _stay_at_home() -> None:
 def _end_with_parent(lifeline: int) -> None:
     """Have the kernel end this process group when nobody holds the other end of a pipe.
 
-    The reader of orders does the same, but cannot run while C code holds the interpreter.
+    A thread that waits for that end does the same, for systems whose pipes send no signal; it
+    could not run while C code holds the interpreter.
     """
     import fcntl
 
+    threading.Thread(target=_wait_for_the_end, args=(lifeline,), daemon=True).start()
     if hasattr(fcntl, "F_SETOWN") and hasattr(os, "O_ASYNC"):
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgid(0))
         flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
 
 
-def _listen(channel: Channel, orders: queue.SimpleQueue[Json]) -> None:
-    """Pass orders on; when they end, so does everything in this process group."""
-    try:
-        while (order := channel.read()) is not None:
-            orders.put(order)
-    except ProtocolError as error:
-        print(f"worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
+def _wait_for_the_end(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    _end_all()
+
+
+def _end_all() -> None:
+    """End this process, and what it has started where the group is ours."""
     if os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -409,13 +411,15 @@ def main(arguments: list[str]) -> None:
     if "--network" not in arguments:
         _stay_at_home()
     _stand_ins()
-    orders: queue.SimpleQueue[Json] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(channel, orders), daemon=True).start()
     host = Host(arguments[0], channel)
-    while host.serve(orders.get()):
-        pass
-    sys.stderr.flush()
-    os._exit(0)  # engines leave threads behind that would keep us waiting
+    try:
+        while (order := channel.read()) is not None:
+            if not host.serve(order):
+                sys.stderr.flush()
+                os._exit(0)  # engines leave threads behind that would keep us waiting
+    except ProtocolError as error:
+        print(f"worker: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    _end_all()
 
 
 if __name__ == "__main__":

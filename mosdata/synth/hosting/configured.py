@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +46,8 @@ def build_configured(settings: EngineSettings) -> Synthesizer:
         prompt_limits=spec.prompt,
     )
     if settings.prompts:
-        # By name: it reads recordings, and is only there for those who clone.
-        read_prompts = import_module("mosdata.synth.prompts").read_prompts
+        from mosdata.synth.prompts import read_prompts
+
         engine.add_prompts(read_prompts(Path(settings.prompts)))
     return engine
 

@@ -60,8 +60,8 @@ class Wire:
         self._is_alive = is_alive
         for descriptor in (orders, answers):
             os.set_blocking(descriptor, False)
-            with contextlib.suppress(OSError, AttributeError):  # Linux only, and up to a limit
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with contextlib.suppress(OSError, AttributeError):  # Linux only, and up to a limit
+            fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def send(self, header: Mapping[str, JSON], deadline: float) -> None:
         """Send an order; ``deadline`` is in seconds of ``time.monotonic``.
