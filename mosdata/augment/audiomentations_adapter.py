@@ -9,6 +9,7 @@ longer is cut, what it makes shorter is padded with silence.
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples, check_samples
 from mosdata.augment.ladder import LadderCorruption, check_level, draw_seed, number
 from mosdata.augment.transform_spec import TransformSpec
-from mosdata.errors import InvalidValue, UnknownName, UsageError
+from mosdata.errors import InvalidValue, MissingExtra, UnknownName, UsageError
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -72,9 +73,11 @@ def build_transform(name: str) -> Transform:
 
     Raises:
         UnknownName: audiomentations has no such waveform transform.
-        UsageError: the arguments do not fit, or an optional package is not installed.
+        UsageError: the arguments do not fit, or some that it needs were not given.
+        MissingExtra: an optional package is not installed.
     """
     spec = TransformSpec.parse(name)
+    check_given(spec)
     try:
         transform = Transform(spec)
         noise = np.random.Generator(np.random.SFC64(0)).standard_normal(8_000, dtype=np.float32)
@@ -83,22 +86,61 @@ def build_transform(name: str) -> Transform:
     except UsageError:
         raise
     except ImportError as error:
-        do = "pip install 'audiomentations[extras]'"
-        raise UsageError(f"{spec} needs a package that is not here ({error}): {do}") from error
+        raise MissingExtra(str(spec), [error.name or str(error)], "audiomentations") from error
     except Exception as error:  # a library may raise anything for arguments it does not like
-        raise UsageError(f"{spec} cannot be used: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}".rstrip(": ")
+        takes = ", ".join(arguments_of(spec.class_name))
+        raise UsageError(f"{spec} cannot be used ({why}). It takes: {takes}.") from error
     return transform
 
 
-def _transform_class(name: str) -> Any:
+def transform_names() -> tuple[str, ...]:
+    """Every waveform transform of the installed audiomentations, by name."""
+    return tuple(sorted(_transform_classes()))
+
+
+def arguments_of(class_name: str) -> dict[str, inspect.Parameter]:
+    """What a transform takes beside ``p``."""
+    taken = inspect.signature(_transform_class(class_name)).parameters.values()
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    return {one.name: one for one in taken if one.name != "p" and one.kind not in several}
+
+
+def check_given(spec: TransformSpec) -> None:
+    """Refuse a transform without the arguments that have no default.
+
+    Raises:
+        UsageError: some are missing; the message says how to give them.
+    """
+    needed = {
+        name: parameter
+        for name, parameter in arguments_of(spec.class_name).items()
+        if parameter.default is inspect.Parameter.empty and name not in spec.arguments
+    }
+    if "transform" in needed:
+        raise UsageError(f"{spec} takes a function, and a name cannot hold one.")
+    if needed:
+        example = ", ".join(f"{name}={_example(name)}" for name in needed)
+        raise UsageError(f"{spec} needs {', '.join(needed)}: write am:{spec.class_name}({example})")
+
+
+def _example(argument: str) -> str:
+    return "'folder or file.wav'" if "path" in argument else "..."
+
+
+def _transform_classes() -> dict[str, Any]:
     import audiomentations
     from audiomentations.core.transforms_interface import BaseWaveformTransform
 
-    known = {
+    return {
         key: value
         for key, value in vars(audiomentations).items()
         if isinstance(value, type) and issubclass(value, BaseWaveformTransform)
     }
+
+
+def _transform_class(name: str) -> Any:
+    known = _transform_classes()
     if name not in known:
         raise UnknownName("waveform transform of audiomentations", name, known)
     return known[name]
