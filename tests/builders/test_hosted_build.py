@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mosdata.builders.plan import read_plan
+from mosdata.builders.stage import open_bench
 from mosdata.errors import UsageError
 from mosdata.manifests.store import open_dataset
 
@@ -150,3 +151,20 @@ def test_another_version_in_a_worker_stops_the_build(tmp_path, hosted, speech_st
         patch.setenv("MOSDATA_ENGINES", str(other))
         with pytest.raises(UsageError, match=r"ann is 'fake_adapter/3 .*plan was made for"):
             run(stage, tmp_path / "out")
+
+
+def test_a_bench_that_turns_to_another_system_ends_the_one_before(tmp_path, hosted, speech_stage):
+    """One hosted engine at a time; systems without a process stay as they are."""
+    hosted(ann="cpu", bob="cpu")
+    stage = speech_stage(TEXTS, systems=("ann", "tone", "bob"))
+    bench = open_bench(stage.spec)
+    firsts = {record.group: record for record in reversed(list(stage.records()))}
+    alive = []
+    for name in ("ann", "tone", "bob"):
+        assert len(bench.make(firsts[name])) == 1
+        alive.append(len(hosted_workers(tmp_path)))
+
+    bench.close()
+
+    assert alive == [1, 0, 1]
+    assert not hosted_workers(tmp_path)

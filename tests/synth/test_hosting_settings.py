@@ -254,7 +254,7 @@ def test_settings_travel(config, nightingale, monkeypatch):
 
 
 def test_ten_lines_bring_an_adapter_of_ones_own(config, bare_python, monkeypatch, tmp_path):
-    """The example of docs/engines.md, in an environment without mosdata."""
+    """The example of docs/engines.md, without mosdata; forgotten changes change its revision."""
     page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
     adapter = page.split("# my_adapter.py\n")[1].split("```")[0]
     monkeypatch.setenv("MOSDATA_ENGINE_LOGS", str(tmp_path / "logs"))
@@ -267,9 +267,26 @@ def test_ten_lines_bring_an_adapter_of_ones_own(config, bare_python, monkeypatch
     request = SpeechRequest(text="Hello there.", language="en", voice="anna", seed=1)
 
     spoken = speak(engine, request)
-    before = engine.revision()
     engine.close()
+
+    def revision():
+        made = build_system("my-tts")
+        made.close()
+        return made.revision()
+
+    text = (tmp_path / "engines.toml").read_text()
+    revisions = [engine.revision(), revision()]
+    config(text + "[engines.my-tts.options]\nspeed = 1.1\n")
+    revisions.append(revision())
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin").write_bytes(b"one")
+    config(text + 'model_dir = "model"\n')
+    revisions.append(revision())
+    (tmp_path / "model" / "weights.bin").write_bytes(b"two")
+    revisions.append(revision())
     (tmp_path / "my_adapter.py").write_text(adapter + "# changed\n")
+    revisions.append(revision())
 
     assert spoken.clip.sample_rate_hz == 24_000
-    assert build_system("my-tts").revision() != before
+    assert revisions[0] == revisions[1]
+    assert len(set(revisions)) == 5

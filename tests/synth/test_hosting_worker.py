@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -361,3 +362,20 @@ def test_the_log_is_bounded(process, monkeypatch):
     sizes = [path.stat().st_size for path in process.log.parent.iterdir()]
     assert len(sizes) == 2
     assert max(sizes) <= 100_000
+
+
+def test_what_a_killed_owner_left_is_swept_up(tmp_path, bare_python, fake_adapter, monkeypatch):
+    """Folders of the dead, in our sight and ours; nobody else's, and none of the living."""
+    monkeypatch.setattr(worker_process.tempfile, "gettempdir", lambda: str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, here = ended.pid, worker_process._here()
+    names = [f"mosdata-engine-{here}-{pid}-x" for pid in (dead, os.getpid())]
+    names += [f"mosdata-engine-elsewhere-1-{dead}-x"]
+    for name in names:
+        (tmp_path / name / "inside").mkdir(parents=True)
+
+    worker_process._sweep.cache_clear()
+    WorkerProcess(Launch(system="fake", python=bare_python, adapter=fake_adapter)).close()
+
+    assert sorted(p.name for p in tmp_path.glob("mosdata-engine-*")) == sorted(names[1:])

@@ -136,6 +136,7 @@ class Host:
         self._channel = channel
         self._module: Any = None
         self._adapter: Any = None
+        self._options: Json = {}
         self._num_done = 0
 
     def serve(self, order: Json) -> bool:
@@ -177,7 +178,8 @@ class Host:
 
     def _describe(self, order: Json) -> Json:
         if self._adapter is None:
-            self._adapter = self._module.build(order["options"])
+            self._options = dict(order["options"])
+            self._adapter = self._module.build(dict(self._options))
         return self._description()
 
     def _description(self) -> Json:
@@ -190,8 +192,9 @@ class Host:
             "python": python_version(),
             **said["fingerprint"],
         }
-        if self._name.endswith(".py"):  # nobody but its author raises the version of it
+        if self._name.endswith(".py"):  # users' own, who may forget what they changed
             fingerprint["adapter_file"] = weight_digest(self._name, whole=True)
+            fingerprint.setdefault("weights", _weights(self._options.get("model_dir")))
         return {
             "sample_rate_hz": int(said["sample_rate_hz"]),
             "voices": [dict(voice) for voice in said["voices"]],
@@ -300,6 +303,16 @@ def _import_adapter(name: str) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _weights(folder: str | None) -> dict[str, str]:
+    """Digests of the files of a model folder; the first thousand, by name."""
+    from mosdata.synth.adapters.kit import weight_digest
+
+    if not folder or not Path(folder).is_dir():
+        return {}
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())[:1000]
+    return {path.relative_to(folder).as_posix(): weight_digest(str(path)) for path in files}
 
 
 def _adapter_name(name: str) -> str:

@@ -44,6 +44,7 @@ def build_configured(settings: EngineSettings) -> Synthesizer:
         launch_of(settings, spec, checkpoint),
         limits=_limits(settings, spec),
         prompt_limits=spec.prompt,
+        facts=_sound_facts(settings, checkpoint),
     )
     if settings.prompts:
         from mosdata.synth.prompts import read_prompts
@@ -120,6 +121,16 @@ def launch_of(settings: EngineSettings, spec: EngineSpec, checkpoint: Checkpoint
         threads=settings.threads,
         network=settings.network,
     )
+
+
+def _sound_facts(settings: EngineSettings, checkpoint: Checkpoint) -> dict[str, JSON]:
+    """Settings that shape the sound, whether or not the adapter says so; without folders."""
+    options: dict[str, JSON] = {
+        key: Path(value).name if isinstance(value, str) and value.startswith("/") else value
+        for key, value in {**dict(checkpoint.options), **settings.options}.items()
+    }
+    threads: dict[str, JSON] = {"threads": settings.threads} if settings.threads != 1 else {}
+    return {**threads, **({"options": options} if options else {})}
 
 
 def device_of(settings: EngineSettings, spec: EngineSpec) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 from mosdata.audio import Clip
@@ -88,6 +89,7 @@ class HostedEngine:
         limits: what it may take.
         prompt_limits: what a recording to clone must be like; None for an engine that clones
             nobody.
+        facts: what its settings say that shapes the sound, for its fingerprint.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class HostedEngine:
         *,
         limits: Limits = Limits(),
         prompt_limits: PromptLimits | None = None,
+        facts: Mapping[str, JSON] = MappingProxyType({}),
     ) -> None:
         self.info = info
+        self._facts = facts
         self.prompt_limits = prompt_limits
         self._launch = launch
         self._limits = limits
@@ -128,10 +132,8 @@ class HostedEngine:
         return f"{fingerprint.get('adapter')} {digest[:REVISION_DIGITS]}"
 
     def fingerprint(self) -> Mapping[str, JSON]:
-        """What the adapter says shapes its sound, and the number of threads where it is not one."""
-        threads = self._launch.threads
-        told: dict[str, JSON] = {"threads": threads} if threads != 1 else {}
-        return {**self._description().fingerprint, **told}
+        """What the adapter says shapes its sound, and what the settings say."""
+        return {**self._description().fingerprint, **self._facts}
 
     def add_prompts(self, prompts: Sequence[Prompt]) -> None:
         """Add a voice for each recording; each is prepared once, when it is first asked for.
