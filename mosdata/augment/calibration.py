@@ -18,6 +18,15 @@ FILE: Final = Path(__file__).with_name("calibration.json")
 Knots = tuple[tuple[float, float], ...]
 """Pairs of level and position, both strictly rising from (0, 0) to level 1."""
 
+CURVE: Final[Knots] = ((0.0, 4.64), (0.25, 3.6), (0.5, 2.6), (0.75, 1.9), (1.0, 1.45))
+"""What a level means: MOS-LQO (PESQ wide band, ITU-T P.862.2) of clean speech at 16 kHz, mean over
+clips; linear in between. 4.64 is what PESQ gives the clean clip itself."""
+
+ANCHORED_ELSEWHERE: Final[dict[str, str]] = {
+    "gain": "linear in dB: PESQ aligns levels before it listens, so it hears no gain",
+}
+"""Kinds that PESQ cannot judge, and what their levels rest on instead."""
+
 IDENTITY: Final[Knots] = ((0.0, 0.0), (1.0, 1.0))
 
 
@@ -61,3 +70,13 @@ def _between(x: float, knots: Sequence[tuple[float, float]]) -> float:
         return knots[min(index, len(knots) - 1)][1]
     (left, low), (right, high) = knots[index - 1], knots[index]
     return high if x == right else low + (high - low) * (x - left) / (right - left)
+
+
+def expected_mos_lqo(level: float) -> float:
+    """The published curve: mean MOS-LQO of a clip at a level, whatever the corruption.
+
+    Example:
+        >>> expected_mos_lqo(0.5)
+        2.6
+    """
+    return _between(level, CURVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Final
 
 import numpy as np
@@ -20,8 +21,9 @@ MEASURED_SAMPLES: Final = 65_536
 class WhiteNoise(LadderCorruption):
     """Add white Gaussian noise at a ratio to the active speech.
 
-    The noise fills the band up to half the sampling rate, so at 48 kHz an equal ratio is milder
-    to the ear than at 16 kHz. One of the seven probes of the XLS-R study (Tamm et al. 2023,
+    The noise fills the band up to half the sampling rate. A level means the same density of
+    noise at every rate, so at 48 kHz its ratio is 4.8 dB lower than at 16 kHz, for there is three
+    times as much of it. One of the seven probes of the XLS-R study (Tamm et al. 2023,
     section 4), whose grid is not published; the ladder is ours.
     """
 
@@ -29,9 +31,10 @@ class WhiteNoise(LadderCorruption):
 
     parameters: ClassVar = {"snr_db": Parameter("active speech over noise", low=-40, high=100)}
 
-    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """60 - 65 position dB."""
-        return {"snr_db": round(60 - 65 * position, 4)}
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
+        """60 - 65 position dB at 16 kHz; at other rates the same density of noise."""
+        wider_db = 10 * math.log10(sample_rate_hz / 16_000)
+        return {"snr_db": round(60 - 65 * position - wider_db, 4)}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
         """``noise_seed``."""

@@ -1,0 +1,394 @@
+"""Measure how much every corruption harms, and lay its levels on one published curve.
+
+    python benchmarks/calibrate.py --speak CLIPS             # adds clean synthetic speech
+    python benchmarks/calibrate.py --clips CLIPS [--kinds speech] [--noise DIR]
+                                   [--impulse-responses DIR] [--work DIR] [--workers 2] [--write]
+
+``CLIPS`` holds clean speech, one folder per speaker, 20 clips or more; add real speech of your own.
+For each kind the mean PESQ (wide band, P.862.2) and STOI are measured over positions of its scale,
+the curve of ``mosdata.augment.calibration`` is inverted, measured again at the knots until they lie
+on it, and checked at 20 levels, clip by clip. What was measured is kept in ``--work`` and not
+measured twice, so a run can be stopped and repeated; a kind is measured again when its code or its
+scale changes. ``--write`` puts the knots into ``mosdata/augment/calibration.json``; without
+``--kinds`` for all, else for those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from mosdata.audio import Clip, decode_audio, resample
+from mosdata.augment.base import Corruption
+from mosdata.augment.calibration import ANCHORED_ELSEWHERE, FILE, expected_mos_lqo
+from mosdata.augment.corruptions import CORRUPTIONS, build_corruption, expand_kinds
+from mosdata.augment.pool import MemoryPool
+from mosdata.errors import RecordRejected, UsageError
+from mosdata.labels.base import Metric
+from mosdata.labels.metrics import build_metric
+from mosdata.manifests.ids import canonical_json, rng_for
+from mosdata.manifests.rows import Applied
+from mosdata.testing import speechlike
+
+RATE_HZ = 16_000
+GRID = (0.0, 0.05, 0.12, 0.2, 0.3, 0.42, 0.55, 0.7, 0.85, 1.0)
+KNOTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+ANCHORS = (0.25, 0.5, 0.75, 1.0)
+STEPS = tuple(round(0.05 * step, 2) for step in range(1, 21))
+ROUNDS = 1
+FLOOR = 1.04
+RISE = 0.02
+MAX_VOICES = 3
+SENTENCES = (
+    "The birch canoe slid on the smooth planks, and the crew cheered from the shore.",
+    "Glue the sheet to the dark blue background before the paint has time to dry.",
+    "It's easy to tell the depth of a well if you drop a stone and count.",
+    "Four hours of steady work faced us when the rain had washed the road away.",
+)  # Harvard sentences (IEEE 1969), each with a tail of ours so that a clip lasts four seconds
+SPEAKING = ("flite-clustergen", "flite-diphone", "festival-hts", "festival-diphone", "espeak-klatt")
+
+
+class Ground:
+    """What every worker has in memory: clips, their speakers, the pool, the metrics."""
+
+    def __init__(self, folder: Path, noise: Path | None, rooms: Path | None) -> None:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix in (".wav", ".flac"))
+        self.clips = {path.relative_to(folder).as_posix(): _clip(path) for path in paths}
+        digest = hashlib.sha256()
+        for name, clip in self.clips.items():
+            digest.update(name.encode() + clip.samples.tobytes())
+        self.digest = digest.hexdigest()[:16]
+        self.pool = MemoryPool(
+            {name: (clip, name, _speaker(name)) for name, clip in self.clips.items()},
+            files={
+                "noise": _files(noise) or {"babble": self.babble()},
+                "impulse_responses": _files(rooms) or {"room": _room()},
+            },
+        )
+        self.metrics = {name: build_metric(name) for name in ("pesq", "stoi")}
+
+    def babble(self) -> Clip:
+        """Everybody at once, where no folder of noises is given."""
+        loops = [np.resize(clip.samples, 10 * RATE_HZ) for clip in self.clips.values()]
+        mixed = np.sum([loop / np.sqrt(np.mean(loop**2)) for loop in loops], axis=0)
+        return Clip((0.1 * mixed / np.abs(mixed).max()).astype(np.float32), RATE_HZ)
+
+    def corruption(self, name: str, clip: str) -> Corruption:
+        return build_corruption(name, pool=self.pool, sentence=clip, speaker=_speaker(clip))
+
+    def measure(
+        self, name: str, values: dict[str, float], metrics: tuple[str, ...]
+    ) -> dict[str, list[float]]:
+        """Scores of every clip, harmed in its own way at these values."""
+        scores: dict[str, list[float]] = {metric: [] for metric in metrics}
+        for clip_id, clip in self.clips.items():
+            corruption = self.corruption(name, clip_id)
+            drawn = corruption.draw(1.0, clip, rng_for(0, clip_id, name))
+            applied = Applied(name=name, level=1.0, params={**drawn.params, **values})
+            harmed = corruption.apply(clip, applied)
+            for metric in metrics:
+                scores[metric].append(_score(self.metrics[metric], harmed, clip))
+        return scores
+
+
+def _clip(path: Path) -> Clip:
+    return resample(decode_audio(path), RATE_HZ)
+
+
+def _files(folder: Path | None) -> dict[str, Clip]:
+    paths = sorted(folder.rglob("*.wav")) if folder else []
+    return {path.relative_to(folder).as_posix(): decode_audio(path) for path in paths if folder}
+
+
+def _room() -> Clip:
+    from mosdata.augment.reverb import room_response
+
+    params = {"rt60_s": 0.6, "drr_db": 0.0, "room_seed": 1}
+    return Clip(room_response(Applied(name="reverb", level=0.5, params=params), RATE_HZ), RATE_HZ)
+
+
+def _score(metric: Metric, clip: Clip, reference: Clip) -> float:
+    """NaN where a metric finds nothing to judge, which for PESQ happens when nothing is left."""
+    try:
+        (score,) = metric.score(clip, reference).values()
+    except RecordRejected:
+        return float("nan")
+    return float(score)
+
+
+def _speaker(clip: str) -> str:
+    return clip.split("/", maxsplit=1)[0]
+
+
+@cache
+def _ground(*arguments: Path | None) -> Ground:
+    """One per process."""
+    folder, noise, rooms = arguments
+    assert folder is not None
+    return Ground(folder, noise, rooms)
+
+
+def _measure(
+    arguments: tuple[Path | None, ...],
+    name: str,
+    values: dict[str, float],
+    metrics: tuple[str, ...],
+) -> dict[str, list[float]]:
+    return _ground(*arguments).measure(name, values, metrics)
+
+
+class Measurements:
+    """Scores by kind and physical values, kept in a file and made by several processes."""
+
+    def __init__(
+        self, arguments: tuple[Path | None, ...], file: Path, workers: ProcessPoolExecutor
+    ) -> None:
+        self._file, self._workers, self._arguments = file, workers, arguments
+        self._digest = _ground(*arguments).digest
+        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+        self._known = {entry["key"]: entry["scores"] for entry in map(json.loads, lines)}
+
+    def _key(self, name: str, values: dict[str, float], metrics: tuple[str, ...]) -> str:
+        module = import_module(f"mosdata.augment.{CORRUPTIONS[name].path.partition(':')[0]}")
+        code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()[:16]
+        return canonical_json([name, values, self._digest, code, list(metrics)])
+
+    def at(
+        self, wanted: list[tuple[str, dict[str, float]]], *metrics: str
+    ) -> list[dict[str, np.ndarray]]:
+        """Scores at values, in order; an array over clips for each metric."""
+        keys = [self._key(*pair, metrics) for pair in wanted]
+        missing = {
+            key: pair for key, pair in zip(keys, wanted, strict=True) if key not in self._known
+        }
+        work = {
+            self._workers.submit(_measure, self._arguments, *pair, metrics): key
+            for key, pair in missing.items()
+        }
+        with self._file.open("a", encoding="utf-8") as lines:
+            for future in as_completed(work):
+                key = work[future]
+                self._known[key] = future.result()
+                lines.write(json.dumps({"key": key, "scores": self._known[key]}) + "\n")
+                lines.flush()
+        return [{k: np.array(v) for k, v in self._known[key].items()} for key in keys]
+
+
+def scale(name: str, position: float) -> dict[str, float]:
+    return dict(build_corruption(name).scale(position, RATE_HZ))  # type: ignore[attr-defined]
+
+
+def mean_of(scores: np.ndarray) -> float:
+    """Mean over clips; one in which PESQ finds no utterance is as bad as can be."""
+    return float(np.nan_to_num(scores, nan=FLOOR).mean())
+
+
+class Search:
+    """One kind on its way to the curve."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.means: dict[float, float] = {}
+        self.knots: list[tuple[float, float]] = []
+
+    def learn(self, positions: list[float], scores: list[dict[str, np.ndarray]]) -> None:
+        for position, score in zip(positions, scores, strict=True):
+            self.means[position] = mean_of(score["pesq"])
+
+    def invert(self) -> None:
+        """Knots where the falling line through the means meets the curve."""
+        positions = sorted(self.means)
+        falling = np.minimum.accumulate([self.means[position] for position in positions])
+        self.floor = float(falling[-1])
+        self.knots = [(0.0, 0.0)]
+        for level in KNOTS:
+            at = float(np.interp(-self.target(level), -falling, positions))
+            least = self.knots[-1][1] + 0.002  # strictly rising, also where nothing is left
+            self.knots.append((level, round(min(max(at, least), 1 - 0.002 * (1 - level) * 20), 4)))
+        self.knots[-1] = (1.0, min(1.0, self.knots[-1][1]))
+
+    @property
+    def is_mild(self) -> bool:
+        """Whether its worst is still far above the end of the curve."""
+        return self.floor > expected_mos_lqo(1.0) + 0.3
+
+    def target(self, level: float) -> float:
+        """The curve; of a mild kind, the same shape down to its own worst."""
+        best, end = expected_mos_lqo(0.0), expected_mos_lqo(1.0)
+        share = (best - max(self.floor, end)) / (best - end) if self.is_mild else 1.0
+        return best - share * (best - expected_mos_lqo(level))
+
+    def position(self, level: float) -> float:
+        levels, positions = zip(*self.knots, strict=True)
+        return round(float(np.interp(level, levels, positions)), 6)
+
+
+def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:
+    """Grid, inversion, and rounds of measuring at the knots; all kinds of a round at once."""
+    searches = {name: Search(name) for name in names}
+    wanted = {name: list(GRID) for name in names}
+    for _ in range(ROUNDS + 1):
+        pairs = [(name, position) for name in names for position in wanted[name]]
+        scores = measured.at([(name, scale(name, position)) for name, position in pairs], "pesq")
+        for name, search in searches.items():
+            rows = [row for row, pair in zip(scores, pairs, strict=True) if pair[0] == name]
+            search.learn(wanted[name], rows)
+            search.invert()
+            wanted[name] = [position for _, position in search.knots[1:]]
+        print(f"{len(pairs)} places measured", file=sys.stderr, flush=True)
+    return searches
+
+
+def checked(search: Search, measured: Measurements) -> dict[str, object]:
+    """The ladder as it stands: means at the anchors, and every step of 20 levels."""
+    own = search.name in ANCHORED_ELSEWHERE
+    place = (lambda level: level) if own else search.position
+    values = [scale(search.name, place(level)) for level in STEPS]
+    at = [STEPS.index(level) for level in ANCHORS]
+    scores = measured.at([(search.name, value) for value in values], "pesq")
+    stoi = measured.at([(search.name, values[i]) for i in at], "stoi")
+    pesq = np.array([score["pesq"] for score in scores])
+    means = [mean_of(row) for row in pesq]
+    rises = np.diff(np.nan_to_num(pesq, nan=FLOOR), axis=0) > RISE
+    curve = [expected_mos_lqo(level) for level in ANCHORS]
+    off = max(abs(means[i] - mos) for i, mos in zip(at, curve, strict=True))
+    return {
+        "anchor": "own" if own else "pesq",
+        "mild": search.is_mild,
+        "knots": [] if own else [list(knot) for knot in search.knots],
+        "values": {f"{STEPS[i]:g}": values[i] for i in at},
+        "mos_lqo": [round(means[i], 2) for i in at],
+        "stoi": [round(float(np.nanmean(score["stoi"])), 3) for score in stoi],
+        "off_curve": round(off, 2),
+        "rising_steps_percent": round(100 * float(rises.mean()), 2),
+        "rising_means": int(sum(b > a + 0.005 for a, b in pairwise(means))),
+        "largest_rise": round(float(np.nanmax(np.diff(pesq, axis=0))), 2),
+    }
+
+
+def table(kinds: dict[str, dict[str, object]]) -> str:
+    heads = [f"{level:g}" for level in ANCHORS]
+    lines = [
+        f"| kind | anchor | MOS-LQO at {' / '.join(heads)} | STOI | off the curve | rising steps | "
+        "rising means |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, kind in kinds.items():
+        anchor = "mild" if kind["mild"] and kind["anchor"] == "pesq" else kind["anchor"]
+        mos = " / ".join(f"{value:.2f}" for value in kind["mos_lqo"])  # type: ignore[attr-defined]
+        stoi = " / ".join(f"{value:.3f}" for value in kind["stoi"])  # type: ignore[attr-defined]
+        lines.append(
+            f"| `{name}` | {anchor} | {mos} | {stoi} | {kind['off_curve']:.2f} | "
+            f"{kind['rising_steps_percent']:.1f} % (max {kind['largest_rise']:+.2f}) | "
+            f"{kind['rising_means']} |"
+        )
+    return "\n".join(lines)
+
+
+def speak(folder: Path) -> None:
+    """Clean synthetic speech by the offline systems that are installed here."""
+    import soundfile
+
+    from mosdata.synth.base import SpeechRequest
+    from mosdata.synth.systems import build_system
+
+    for system in SPEAKING:
+        try:
+            engine = build_system(system)
+        except UsageError as error:
+            print(f"{system}: {error}", file=sys.stderr)
+            continue
+        voices = [voice for voice in engine.voices() if voice.language.startswith("en")][
+            :MAX_VOICES
+        ]
+        for index, voice in enumerate(voices):
+            request = SpeechRequest(
+                text=SENTENCES[index % len(SENTENCES)], language=voice.language,
+                voice=voice.name, seed=0,
+            )  # fmt: skip
+            made = engine.synthesize(request)
+            clip = made if isinstance(made, Clip) else made.clip
+            path = folder / f"{system}-{voice.name.replace('/', '-')}" / "1.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, resample(clip, RATE_HZ).samples, RATE_HZ, subtype="PCM_16")
+            print(path, f"{clip.duration_s:.1f} s")
+
+
+def usable(text: str, ground: Ground) -> list[str]:
+    """Kinds of a list whose packages are here."""
+    names, clip = [], speechlike(0.3)
+    first = next(iter(ground.clips))
+    for name in expand_kinds(text):
+        try:
+            ground.corruption(name, first).draw(0.5, clip, rng_for(0, "r", name))
+        except (UsageError, RecordRejected) as error:
+            print(f"{name}: left out, {error}", file=sys.stderr)
+        else:
+            names.append(name)
+    return names
+
+
+def write(kinds: dict[str, dict[str, object]], ground: Ground) -> None:
+    before = json.loads(FILE.read_text("utf-8"))
+    made = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "num_clips": len(ground.clips),
+        "num_speakers": len({_speaker(name) for name in ground.clips}),
+        "clips": ground.digest,
+        "pesq": version("pesq"),
+        "pystoi": version("pystoi"),
+    }
+    merged = {**before["kinds"], **{name: {**kind, "made": made} for name, kind in kinds.items()}}
+    lines = [f'  "{name}": {json.dumps(merged[name])}' for name in CORRUPTIONS if name in merged]
+    FILE.write_text('{"kinds": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, print, and with --write keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--speak", type=Path)
+    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--kinds", default="all")
+    parser.add_argument("--noise", type=Path)
+    parser.add_argument("--impulse-responses", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("calibration"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--grid", action="store_true", help="print PESQ over positions and end")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    if options.speak:
+        speak(options.speak)
+    if not options.clips:
+        return
+    arguments = (options.clips, options.noise, options.impulse_responses)
+    ground = _ground(*arguments)
+    names = usable(options.kinds, ground)
+    options.work.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(options.workers) as workers:
+        measured = Measurements(arguments, options.work / "measured.jsonl", workers)
+        if options.grid:
+            for name in names:
+                rows = measured.at([(name, scale(name, position)) for position in GRID], "pesq")
+                print(f"{name:<24}", " ".join(f"{mean_of(row['pesq']):.2f}" for row in rows))
+            return
+        searches = calibrate(names, measured)
+        kinds = {name: checked(search, measured) for name, search in searches.items()}
+    print(f"{len(ground.clips)} clips, {len({n.split('/')[0] for n in ground.clips})} speakers")
+    print(table(kinds))
+    if options.write:
+        write(kinds, ground)
+
+
+if __name__ == "__main__":
+    main()
