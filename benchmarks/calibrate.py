@@ -24,7 +24,6 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +45,7 @@ GRID = (0.0, 0.05, 0.12, 0.2, 0.3, 0.42, 0.55, 0.7, 0.85, 1.0)
 KNOTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ANCHORS = (0.25, 0.5, 0.75, 1.0)
 STEPS = tuple(round(0.05 * step, 2) for step in range(1, 21))
-ROUNDS = 1
+LEAST_STEP = 0.003
 FLOOR = 1.04
 RISE = 0.02
 MAX_VOICES = 3
@@ -201,10 +200,15 @@ class Search:
         self.name = name
         self.means: dict[float, float] = {}
         self.knots: list[tuple[float, float]] = []
+        self.ladder: list[np.ndarray] = []
+        self.floor = FLOOR
 
     def learn(self, positions: list[float], scores: list[dict[str, np.ndarray]]) -> None:
+        """Take in what was measured, and lay the knots anew."""
+        self.ladder = [score["pesq"] for score in scores]
         for position, score in zip(positions, scores, strict=True):
             self.means[position] = mean_of(score["pesq"])
+        self.invert()
 
     def invert(self) -> None:
         """Knots where the falling line through the means meets the curve."""
@@ -212,11 +216,16 @@ class Search:
         falling = np.minimum.accumulate([self.means[position] for position in positions])
         self.floor = float(falling[-1])
         self.knots = [(0.0, 0.0)]
-        for level in KNOTS:
+        for index, level in enumerate(KNOTS, start=1):
             at = float(np.interp(-self.target(level), -falling, positions))
-            least = self.knots[-1][1] + 0.002  # strictly rising, also where nothing is left
-            self.knots.append((level, round(min(max(at, least), 1 - 0.002 * (1 - level) * 20), 4)))
-        self.knots[-1] = (1.0, min(1.0, self.knots[-1][1]))
+            least = self.knots[-1][1] + LEAST_STEP  # strictly rising, also where nothing is left
+            most = 1 - LEAST_STEP * (len(KNOTS) - index)
+            self.knots.append((level, round(min(max(at, least), most), 4)))
+
+    @property
+    def anchor(self) -> str:
+        """What its levels rest on."""
+        return "own" if self.name in ANCHORED_ELSEWHERE else "mild" if self.is_mild else "pesq"
 
     @property
     def is_mild(self) -> bool:
@@ -230,50 +239,65 @@ class Search:
         return best - share * (best - expected_mos_lqo(level))
 
     def position(self, level: float) -> float:
+        """Where a level lies."""
+        if self.anchor == "own":
+            return level
         levels, positions = zip(*self.knots, strict=True)
         return round(float(np.interp(level, levels, positions)), 6)
 
 
 def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:
-    """Grid, inversion, and rounds of measuring at the knots; all kinds of a round at once."""
+    """Grid, inversion, 20 levels, inversion; all kinds of a round at once."""
     searches = {name: Search(name) for name in names}
-    wanted = {name: list(GRID) for name in names}
-    for _ in range(ROUNDS + 1):
-        pairs = [(name, position) for name in names for position in wanted[name]]
+    for levels in (None, STEPS):
+        pairs = [
+            (name, position)
+            for name, search in searches.items()
+            for position in ([search.position(x) for x in levels] if levels else GRID)
+        ]
         scores = measured.at([(name, scale(name, position)) for name, position in pairs], "pesq")
         for name, search in searches.items():
             rows = [row for row, pair in zip(scores, pairs, strict=True) if pair[0] == name]
-            search.learn(wanted[name], rows)
-            search.invert()
-            wanted[name] = [position for _, position in search.knots[1:]]
+            search.learn([position for kind, position in pairs if kind == name], rows)
         print(f"{len(pairs)} places measured", file=sys.stderr, flush=True)
     return searches
 
 
-def checked(search: Search, measured: Measurements) -> dict[str, object]:
-    """The ladder as it stands: means at the anchors, and every step of 20 levels."""
-    own = search.name in ANCHORED_ELSEWHERE
-    place = (lambda level: level) if own else search.position
-    values = [scale(search.name, place(level)) for level in STEPS]
-    at = [STEPS.index(level) for level in ANCHORS]
-    scores = measured.at([(search.name, value) for value in values], "pesq")
-    stoi = measured.at([(search.name, values[i]) for i in at], "stoi")
-    pesq = np.array([score["pesq"] for score in scores])
-    means = [mean_of(row) for row in pesq]
-    rises = np.diff(np.nan_to_num(pesq, nan=FLOOR), axis=0) > RISE
-    curve = [expected_mos_lqo(level) for level in ANCHORS]
-    off = max(abs(means[i] - mos) for i, mos in zip(at, curve, strict=True))
+def checked(searches: dict[str, Search], measured: Measurements) -> dict[str, dict[str, object]]:
+    """The ladders as they stand at the anchors, and every step of the 20 levels before."""
+    places = [
+        (search.name, search.position(level)) for search in searches.values() for level in ANCHORS
+    ]
+    values = [(name, scale(name, position)) for name, position in places]
+    pesq, stoi = measured.at(values, "pesq"), measured.at(values, "stoi")
+    width = len(ANCHORS)
     return {
-        "anchor": "own" if own else "pesq",
-        "mild": search.is_mild,
-        "knots": [] if own else [list(knot) for knot in search.knots],
-        "values": {f"{STEPS[i]:g}": values[i] for i in at},
-        "mos_lqo": [round(means[i], 2) for i in at],
-        "stoi": [round(float(np.nanmean(score["stoi"])), 3) for score in stoi],
-        "off_curve": round(off, 2),
-        "rising_steps_percent": round(100 * float(rises.mean()), 2),
-        "rising_means": int(sum(b > a + 0.005 for a, b in pairwise(means))),
-        "largest_rise": round(float(np.nanmax(np.diff(pesq, axis=0))), 2),
+        name: _report(
+            search,
+            dict(zip(ANCHORS, [value for _, value in values[i : i + width]], strict=True)),
+            [mean_of(score["pesq"]) for score in pesq[i : i + width]],
+            [float(np.nanmean(score["stoi"])) for score in stoi[i : i + width]],
+        )
+        for i, (name, search) in zip(range(0, len(places), width), searches.items(), strict=True)
+    }
+
+
+def _report(
+    search: Search, values: dict[float, dict[str, float]], means: list[float], stoi: list[float]
+) -> dict[str, object]:
+    curve = [expected_mos_lqo(level) for level in ANCHORS]
+    clips = np.nan_to_num(np.array(search.ladder), nan=FLOOR)  # 20 levels x clips
+    rises = np.diff(clips, axis=0)
+    return {
+        "anchor": search.anchor,
+        "knots": [] if search.anchor == "own" else [list(knot) for knot in search.knots],
+        "values": {f"{level:g}": value for level, value in values.items()},
+        "mos_lqo": [round(mean, 2) for mean in means],
+        "stoi": [round(mean, 3) for mean in stoi],
+        "off_curve": round(max(abs(a - b) for a, b in zip(means, curve, strict=True)), 2),
+        "rising_steps_percent": round(100 * float((rises > RISE).mean()), 2),
+        "largest_rise": round(float(rises.max()), 2),
+        "rising_means": int((rises.mean(axis=1) > 0.005).sum()),
     }
 
 
@@ -285,11 +309,10 @@ def table(kinds: dict[str, dict[str, object]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, kind in kinds.items():
-        anchor = "mild" if kind["mild"] and kind["anchor"] == "pesq" else kind["anchor"]
         mos = " / ".join(f"{value:.2f}" for value in kind["mos_lqo"])  # type: ignore[attr-defined]
         stoi = " / ".join(f"{value:.3f}" for value in kind["stoi"])  # type: ignore[attr-defined]
         lines.append(
-            f"| `{name}` | {anchor} | {mos} | {stoi} | {kind['off_curve']:.2f} | "
+            f"| `{name}` | {kind['anchor']} | {mos} | {stoi} | {kind['off_curve']:.2f} | "
             f"{kind['rising_steps_percent']:.1f} % (max {kind['largest_rise']:+.2f}) | "
             f"{kind['rising_means']} |"
         )
@@ -383,7 +406,7 @@ def main() -> None:
                 print(f"{name:<24}", " ".join(f"{mean_of(row['pesq']):.2f}" for row in rows))
             return
         searches = calibrate(names, measured)
-        kinds = {name: checked(search, measured) for name, search in searches.items()}
+        kinds = checked(searches, measured)
     print(f"{len(ground.clips)} clips, {len({n.split('/')[0] for n in ground.clips})} speakers")
     print(table(kinds))
     if options.write:

@@ -7,29 +7,30 @@ of its own, in which every copy finds its clean parent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from mosdata.audio import Clip
-from mosdata.augment.base import Material
-from mosdata.augment.chain import apply_chain, draw_chain
-from mosdata.augment.corruptions import KINDS, build_corruption
+from mosdata.augment.base import Corruption, Material
+from mosdata.augment.chain import Order, apply_chain, draw_chain, in_physical_order
+from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
+from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
-from mosdata.errors import InvalidValue, NothingFound
+from mosdata.errors import InvalidValue, MissingExtra, NothingFound
 from mosdata.manifests.audible import check_audible
-from mosdata.manifests.ids import JSON, rng_for, stable_id, unit_hash
+from mosdata.manifests.ids import JSON, rng_for, stable_id
 from mosdata.manifests.places import place_of
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.store import Dataset
 
-POOL_SIZE: Final = 64
-"""Clips of the source dataset that may be mixed in by ``overlap``."""
+SHORTEST_CHAIN: Final = 2
+LONGEST_CHAIN: Final = 4
 
-NEEDS_POOL: Final = "overlap"
+Chain = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,37 +39,77 @@ class CorruptConfig:
 
     Args:
         levels: strengths in [0, 1]; 0 stands for the untouched source.
-        kinds: names of corruptions to choose from.
+        kinds: names of corruptions, and of groups of them, to choose from. What a group has and
+            this dataset, machine or order cannot have is left out with a note.
         per_clip: how many kinds each clip gets, chosen per clip; 0 for all of them. The choice
             does not depend on the level, so a clip climbs one ladder per kind.
+        chain: corruptions that every copy gets one after the other, instead of ``kinds``.
+        chains: how many chains of two to four of the kinds each clip gets, drawn per clip.
+        order: ``physical``, from the room to the network, or the chain as it is ``given``.
+        values: physical values instead of the level, for all kinds that have them:
+            ``{"snr_db": 10}``. Without ``levels`` every kind needs one.
+        noise: folder of recorded noises.
+        impulse_responses: folder of impulse responses of rooms.
         seed: seed of the run.
         keep_sources: whether the sources are part of the result.
 
     Raises:
-        InvalidValue: a level outside [0, 1], none at all, or an unknown kind (UnknownName).
+        InvalidValue: a level outside [0, 1], neither level nor value, or an unknown kind
+            (UnknownName).
     """
 
-    levels: tuple[float, ...]
-    kinds: tuple[str, ...] = KINDS["speech"]
+    levels: tuple[float, ...] = ()
+    kinds: tuple[str, ...] = ("speech",)
     per_clip: int = 1
+    chain: Chain = ()
+    chains: int = 0
+    order: Order = "physical"
+    values: Mapping[str, float] = field(default_factory=dict)
+    noise: Path | None = None
+    impulse_responses: Path | None = None
     seed: int = 0
     keep_sources: bool = True
 
     def __post_init__(self) -> None:
-        if not self.levels:
-            raise InvalidValue("--levels", self.levels, "at least one level")
+        if not self.levels and not self.values:
+            raise InvalidValue("--levels", self.levels, "at least one level, or a physical value")
         for level in self.levels:
             if not 0 <= level <= 1:
                 raise InvalidValue("--level", level, "a number from 0 (untouched) to 1 (strongest)")
-        if not 0 <= self.per_clip <= len(self.kinds):
+        if self.chain and self.chains:
+            raise InvalidValue("--chains", self.chains, "either --chain or --chains, not both")
+        if self.chains < 0:
+            raise InvalidValue("--chains", self.chains, "0 or more")
+        num_kinds = len(self.expanded())
+        if not 0 <= self.per_clip <= num_kinds:
             raise InvalidValue(
-                "--per-clip", self.per_clip, f"1 to {len(self.kinds)} (the kinds given), 0 for all"
+                "--per-clip", self.per_clip, f"1 to {num_kinds} (the kinds given), 0 for all"
             )
         if self.seed < 0:
             raise InvalidValue("--seed", self.seed, "0 or more")
-        for kind in self.kinds:
-            if kind != NEEDS_POOL:
-                build_corruption(kind)
+        in_physical_order(self.chain)  # each once
+        for name in (*self.expanded(), *self.chain):
+            if name in self.named or name not in CORRUPTIONS:
+                build_corruption(name)
+
+    def expanded(self) -> tuple[str, ...]:
+        """The kinds with every group written out, each once."""
+        members = (KINDS.get(kind, (kind,)) for kind in self.kinds)
+        return tuple(dict.fromkeys(name for group in members for name in group))
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Kinds that were asked for by their own name: they are not left out in silence."""
+        return frozenset(kind for kind in self.kinds if kind not in KINDS) | {*self.chain}
+
+    @property
+    def folders(self) -> dict[Material, Path]:
+        """Where the files of each material lie."""
+        given: dict[Material, Path | None] = {
+            "noise": self.noise,
+            "impulse_responses": self.impulse_responses,
+        }
+        return {material: folder for material, folder in given.items() if folder is not None}
 
 
 class CorruptStage:
@@ -80,10 +121,14 @@ class CorruptStage:
         check_audible(source, wanted="A corruption")
         self.source = source
         self.config = config
-        self._pool = _choose_pool(source) if NEEDS_POOL in config.kinds else []
+        self._files = {
+            material: find_files(folder, material) for material, folder in config.folders.items()
+        }
         self.kinds, self.notes = _usable_kinds(source, config)
+        self._pool = choose_clips(source) if self._mixes("speech") else []
         self._levels = sorted({level for level in config.levels if level > 0})
         self._per_clip = min(config.per_clip or len(self.kinds), len(self.kinds))
+        self._ladders = {name: self._ladder(build_corruption(name)) for name in self.kinds}
 
     @property
     def spec(self) -> StageSpec:
@@ -93,9 +138,18 @@ class CorruptStage:
             "kinds": list(self.kinds),
             "levels": list(self._levels),
             "per_clip": self.config.per_clip,
+            "chain": list(self.config.chain),
+            "chains": self.config.chains,
+            "order": self.config.order,
+            "values": {**self.config.values},
+            "ladders": {**self._ladders},
             "pool": [entry.to_json() for entry in self._pool],
+            "files": {material: {**files} for material, files in self._files.items()},
             "seed": self.config.seed,
             "source": self.source.dataset_id,
+        }
+        folders: dict[str, str] = {
+            material: str(folder.resolve()) for material, folder in self.config.folders.items()
         }
         return StageSpec(
             name="corrupt",
@@ -103,7 +157,7 @@ class CorruptStage:
             config=config,
             class_names=tuple(self.source.class_names),
             sample_rate_hz=self.source.sample_rate_hz,
-            inputs={"source": str(self.source.folder.resolve())},
+            inputs={"source": str(self.source.folder.resolve()), **folders},
         )
 
     @property
@@ -120,14 +174,66 @@ class CorruptStage:
         for split, place, row in places(self.source, ("id", "system")):
             if self.keeps_sources:
                 yield self._record(row["id"], split, place, {})
-            for kind in self._kinds_for(row["id"]):
-                for level in self._levels:
-                    chain: dict[str, JSON] = {"kinds": [kind], "level": level}
-                    child = stable_id(
-                        "corrupted", {"parent": row["id"], "seed": self.config.seed, **chain}
-                    )
+            for chain in self._chains_for(row["id"]):
+                for damage in self._damages(chain):
+                    about = {"parent": row["id"], "seed": self.config.seed, **damage}
+                    child = stable_id("corrupted", {**about, "ladder": self._meaning(damage)})
                     if not (self.keeps_sources and child in self._copies):
-                        yield self._record(child, split, place, chain)
+                        yield self._record(child, split, place, damage)
+
+    def _damages(self, chain: Chain) -> Iterator[dict[str, JSON]]:
+        """The copies of one chain: one a level, or the one with the values given."""
+        values: dict[str, JSON] = {}
+        for name in chain:
+            known = build_corruption(name).parameters
+            own: dict[str, JSON] = {k: v for k, v in self.config.values.items() if k in known}
+            values |= {name: own} if own else {}
+        more: dict[str, JSON] = {"values": values} if values else {}
+        if self.config.order == "given":
+            more["order"] = "given"
+        levels: Sequence[float | None] = self._levels or [None]
+        for level in levels:
+            yield {"kinds": list(chain), "level": level, **more}
+
+    def _meaning(self, damage: Mapping[str, Any]) -> list[JSON]:
+        """What the level of a copy means, and of which files: another meaning, another copy."""
+        meaning: list[JSON] = []
+        for name in damage["kinds"]:
+            at_level = self._ladders[name].get(f"{damage['level']}")
+            needs = CORRUPTIONS[name].needs if name in CORRUPTIONS else None
+            files: JSON = {**self._files[needs]} if needs in self._files else None
+            meaning.append([at_level, files] if files else at_level)
+        return meaning
+
+    def _ladder(self, corruption: Corruption) -> dict[str, JSON]:
+        """The physical values of every level, and a check of those that were given."""
+        rate_hz = self.source.sample_rate_hz or 16_000  # no rate: no clip, no copy
+        given = {k: v for k, v in self.config.values.items() if k in corruption.parameters}
+        if given:
+            corruption.values_of(given, rate_hz)
+        elif not self.config.levels:
+            raise InvalidValue(
+                "--param",
+                ", ".join(self.config.values),
+                f"a value of every kind, or --level as well: {corruption.name} has "
+                f"{', '.join(corruption.parameters) or 'none'}",
+            )
+        return {f"{level}": {**corruption.ladder(level, rate_hz)} for level in self._levels}
+
+    def _chains_for(self, clip_id: str) -> list[Chain]:
+        """What is done to one clip, by its own chance."""
+        if self.config.chain:
+            return [self.config.chain]
+        if not self.config.chains:
+            return [(kind,) for kind in self._kinds_for(clip_id)]
+        rng = rng_for(self.config.seed, clip_id, "chains")
+        drawn: dict[Chain, None] = {}
+        for _ in range(4 * self.config.chains):  # the same one twice is one
+            longest = min(LONGEST_CHAIN, len(self.kinds))
+            length = int(rng.integers(SHORTEST_CHAIN, longest + 1))
+            chosen = rng.permutation(len(self.kinds))[:length]
+            drawn[in_physical_order(self.kinds[i] for i in chosen)] = None
+        return list(drawn)[: self.config.chains]
 
     @cached_property
     def _copies(self) -> frozenset[str]:
@@ -143,14 +249,18 @@ class CorruptStage:
         chosen = rng.permutation(len(self.kinds))[: self._per_clip]
         return [self.kinds[i] for i in sorted(chosen)]
 
+    def _mixes(self, material: Material) -> bool:
+        return any(needs_of(kind) == material for kind in self.kinds)
+
     @staticmethod
-    def _record(record_id: str, split: str, place: Place, chain: dict[str, JSON]) -> Record:
-        payload: dict[str, JSON] = {"place": place.to_json(), **chain}
+    def _record(record_id: str, split: str, place: Place, damage: dict[str, JSON]) -> Record:
+        payload: dict[str, JSON] = {"place": place.to_json(), **damage}
         return Record(id=record_id, split=split, group="clips", payload=payload)
 
     def estimate(self) -> Estimate:
         """Counts, hours and bytes; corrupted copies are as long as their sources."""
-        copies = len(self._levels) * self._per_clip + self.keeps_sources
+        per_clip = 1 if self.config.chain else self.config.chains or self._per_clip
+        copies = max(1, len(self._levels)) * per_clip + self.keeps_sources
         num_bytes = sum(file.bytes for file in self.source.files)
         return Estimate(
             num_records=self.source.num_rows * copies,
@@ -165,42 +275,53 @@ class CorruptStage:
         return {"corruptions": list(self.kinds), "levels": list(self._levels), "parent": parent}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PoolEntry:
-    """A clip that may be mixed into others, and what it must not be mixed with."""
-
-    clip_id: str
-    sentence: str
-    speaker: str
-    place: Place
-
-    def to_json(self) -> list[JSON]:
-        return [self.clip_id, self.sentence, self.speaker, self.place.to_json()]
-
-
-def _choose_pool(source: Dataset) -> list[_PoolEntry]:
-    """A sample of the clean clips that depends on their ids alone."""
-    columns = ("id", "sentence", "speaker", "parent_id")
-    clean = [
-        _PoolEntry(clip_id=row["id"], sentence=row["sentence"], speaker=row["speaker"], place=place)
-        for _, place, row in places(source, columns)
-        if row["parent_id"] is None
-    ]
-    return sorted(clean, key=lambda entry: unit_hash(f"pool/{entry.clip_id}"))[:POOL_SIZE]
+def needs_of(kind: str) -> Material | None:
+    """What a kind mixes in."""
+    return CORRUPTIONS[kind].needs if kind in CORRUPTIONS else None
 
 
 def _usable_kinds(
     source: Dataset, config: CorruptConfig
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The kinds that this dataset can have; overlap needs a second text by a second voice."""
-    if NEEDS_POOL not in config.kinds or config.kinds == (NEEDS_POOL,):
-        return config.kinds, ()
+    """The kinds that can be had here, and a note for each that a group had and we have not.
+
+    Raises:
+        NothingFound: a kind that was asked for by name lacks what it mixes in, or none is left.
+        MissingExtra: it lacks a package.
+    """
+    notes: list[str] = []
+    kinds: list[str] = []
+    asked = config.chain or config.expanded()
+    for kind in asked:
+        lack = _lack(kind, source, config)
+        if lack is None:
+            kinds.append(kind)
+        elif kind in config.named:
+            raise lack
+        else:
+            notes.append(f"{kind} was left out: {lack}".rstrip("."))
+    if len(kinds) < (SHORTEST_CHAIN if config.chains else 1):
+        raise NothingFound(f"Too few kinds are left. {'; '.join(notes)}.")
+    return tuple(kinds), tuple(notes)
+
+
+def _lack(kind: str, source: Dataset, config: CorruptConfig) -> NothingFound | MissingExtra | None:
+    """Why a kind cannot be had here, as the error that says so."""
+    needs = needs_of(kind)
+    if needs == "speech" and not _has_others(source):
+        return NothingFound(f"{kind} needs at least two texts and two voices in the dataset.")
+    if needs is not None and needs in OPTIONS and needs not in config.folders:
+        return NothingFound(f"{kind} needs a folder of files: {OPTIONS[needs]} FOLDER.")
+    try:
+        build_corruption(kind)
+    except MissingExtra as error:
+        return error
+    return None
+
+
+def _has_others(source: Dataset) -> bool:
     rows = source.table(["sentence", "speaker"])
-    if min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2:
-        return config.kinds, ()
-    kinds = tuple(kind for kind in config.kinds if kind != NEEDS_POOL)
-    note = "overlap was left out: it needs at least two texts and two voices in the dataset"
-    return kinds, (note,)
+    return min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2
 
 
 class CorruptBench:
@@ -211,7 +332,12 @@ class CorruptBench:
         folder = place_of(spec.inputs["source"])
         self._seed: int = config["seed"]
         self._sources = SourceClips(folder)
-        self._pool = _DatasetPool(folder, config["pool"])
+        self._pool = Materials(
+            folder,
+            entries=config["pool"],
+            files=config["files"],
+            folders={name: place for name, place in spec.inputs.items() if name != "source"},
+        )
         self._last: tuple[str, Clip] | None = None
 
     def make(self, record: Record) -> list[Utterance]:
@@ -223,10 +349,12 @@ class CorruptBench:
         clip = self._decoded(source)
         applied = draw_chain(
             values["kinds"],
-            values["level"],
+            values["level"] or 0.0,
             clip,
             seed=self._seed,
             record_id=source.id,
+            values=values.get("values", {}),
+            order=values.get("order", "physical"),
             pool=self._pool,
             sentence=source.sentence,
             speaker=source.speaker,
@@ -248,40 +376,3 @@ class CorruptBench:
         if self._last is None or self._last[0] != source.id:
             self._last = (source.id, source.clip())
         return self._last[1]
-
-
-class _DatasetPool:
-    """Clips of the source dataset that may be mixed in; each is read once per worker."""
-
-    def __init__(self, folder: Path, entries: list[list[Any]]) -> None:
-        self._sources = SourceClips(folder)
-        self._entries = {
-            clip_id: _PoolEntry(
-                clip_id=clip_id, sentence=sentence, speaker=speaker, place=Place.from_json(place)
-            )
-            for clip_id, sentence, speaker, place in entries
-        }
-        self._clips: dict[str, Clip] = {}
-
-    def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
-        """Clips with another text and another speaker."""
-        return tuple(
-            entry.clip_id
-            for entry in self._entries.values()
-            if sentence != entry.sentence and speaker != entry.speaker
-        )
-
-    def clip(self, clip_id: str) -> Clip:
-        """A clip of the pool."""
-        if clip_id not in self._clips:
-            entry = self._entries[clip_id]
-            self._clips[clip_id] = self._sources.fetch(entry.place).clip()
-        return self._clips[clip_id]
-
-    def files(self, material: Material) -> tuple[str, ...]:  # noqa: ARG002 - a dataset has none
-        """None: a dataset holds clips."""
-        return ()
-
-    def file_clip(self, material: Material, file_id: str, sample_rate_hz: int) -> Clip:  # noqa: ARG002 - a dataset has none
-        """Refuse: there is no file."""
-        raise NothingFound(f"There is no {material} folder with a file {file_id!r}.")

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from mosdata.builders.corrupt import needs_of
 from mosdata.builders.plan import Shard
 from mosdata.builders.sources import Place, SourceClips
 from mosdata.builders.stage import Bench, Record, StageSpec
@@ -24,9 +25,6 @@ from mosdata.manifests.rows import Rating, Utterance
 INDEX_NAME: Final = "reuse.arrow"
 SOURCES_NAME: Final = "reuse.json"
 """Written last: where it is, the index is whole."""
-
-NEEDS_POOL: Final = "overlap"
-"""A copy of this kind depends on other clips of its dataset than its parent."""
 
 
 def reusing(bench: Bench, run: Path, shard: Shard, spec: StageSpec) -> Bench:
@@ -91,7 +89,9 @@ class TakesOver:
     ) -> bool:
         """Whether a row is the corrupted copy of a clip as it is now."""
         values: dict[str, Any] = record.payload
-        if "kinds" not in values or (NEEDS_POOL in values["kinds"] and not source["same_source"]):
+        if "kinds" not in values or "values" in values:
+            return False
+        if any(map(needs_of, values["kinds"])) and not source["same_source"]:
             return False
         parent = _clips(self._spec.inputs["source"], "").fetch(Place.from_json(values["place"]))
         if not source["same_source"] and entry["parent_sound"] != _sound_of(parent):
