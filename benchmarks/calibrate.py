@@ -6,10 +6,11 @@
 
 ``CLIPS`` holds clean speech, one folder per speaker, 20 clips or more; add real speech of your own.
 For each kind the mean PESQ (wide band, P.862.2) and STOI are measured over positions of its scale,
-the curve of ``mosdata.augment.calibration`` is inverted, measured again at the knots until they lie
-on it, and checked at 20 levels, clip by clip. What was measured is kept in ``--work`` and not
-measured twice, so a run can be stopped and repeated; a kind is measured again when its code or its
-scale changes. ``--write`` puts the knots into ``mosdata/augment/calibration.json``; without
+the curve of ``mosdata.augment.calibration`` is inverted, measured again at 20 levels, clip by clip,
+and inverted once more; the report is of the levels as they then are. ``--coarse`` measures seven
+places instead of 30. What was measured is kept in ``--work`` and not measured twice, so a run can
+be stopped and repeated; a kind is measured again when its code or its scale changes. ``--write``
+puts the knots into ``mosdata/augment/calibration.json``; without
 ``--kinds`` for all, else for those.
 """
 
@@ -42,6 +43,7 @@ from mosdata.testing import speechlike
 
 RATE_HZ = 16_000
 GRID = (0.0, 0.05, 0.12, 0.2, 0.3, 0.42, 0.55, 0.7, 0.85, 1.0)
+COARSE = (0.0, 0.12, 0.3, 0.42, 0.55, 0.7, 1.0)
 KNOTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ANCHORS = (0.25, 0.5, 0.75, 1.0)
 STEPS = tuple(round(0.05 * step, 2) for step in range(1, 21))
@@ -246,14 +248,16 @@ class Search:
         return round(float(np.interp(level, levels, positions)), 6)
 
 
-def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:
+def calibrate(names: list[str], measured: Measurements, *, coarse: bool) -> dict[str, Search]:
     """Grid, inversion, 20 levels, inversion; all kinds of a round at once."""
     searches = {name: Search(name) for name in names}
-    for levels in (None, STEPS):
+    for levels in (None, None if coarse else STEPS):
         pairs = [
             (name, position)
             for name, search in searches.items()
-            for position in ([search.position(x) for x in levels] if levels else GRID)
+            for position in (
+                [search.position(x) for x in levels] if levels else COARSE if coarse else GRID
+            )
         ]
         scores = measured.at([(name, scale(name, position)) for name, position in pairs], "pesq")
         for name, search in searches.items():
@@ -286,7 +290,7 @@ def _report(
     search: Search, values: dict[float, dict[str, float]], means: list[float], stoi: list[float]
 ) -> dict[str, object]:
     curve = [expected_mos_lqo(level) for level in ANCHORS]
-    clips = np.nan_to_num(np.array(search.ladder), nan=FLOOR)  # 20 levels x clips
+    clips = np.nan_to_num(np.array(search.ladder), nan=FLOOR)  # places x clips
     rises = np.diff(clips, axis=0)
     return {
         "anchor": search.anchor,
@@ -295,6 +299,7 @@ def _report(
         "mos_lqo": [round(mean, 2) for mean in means],
         "stoi": [round(mean, 3) for mean in stoi],
         "off_curve": round(max(abs(a - b) for a, b in zip(means, curve, strict=True)), 2),
+        "num_steps": len(rises),
         "rising_steps_percent": round(100 * float((rises > RISE).mean()), 2),
         "largest_rise": round(float(rises.max()), 2),
         "rising_means": int((rises.mean(axis=1) > 0.005).sum()),
@@ -388,6 +393,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("calibration"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--grid", action="store_true", help="print PESQ over positions and end")
+    parser.add_argument("--coarse", action="store_true", help="seven places instead of 30")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.speak:
@@ -405,7 +411,7 @@ def main() -> None:
                 rows = measured.at([(name, scale(name, position)) for position in GRID], "pesq")
                 print(f"{name:<24}", " ".join(f"{mean_of(row['pesq']):.2f}" for row in rows))
             return
-        searches = calibrate(names, measured)
+        searches = calibrate(names, measured, coarse=options.coarse)
         kinds = checked(searches, measured)
     print(f"{len(ground.clips)} clips, {len({n.split('/')[0] for n in ground.clips})} speakers")
     print(table(kinds))

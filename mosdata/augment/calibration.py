@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FILE: Final = Path(__file__).with_name("calibration.json")
 
@@ -54,13 +54,24 @@ def knots_of(name: str) -> Knots:
     return _measured().get(name, IDENTITY)
 
 
+def measurement_of(name: str) -> dict[str, Any]:
+    """What was measured for a corruption, as ``benchmarks/calibrate.py`` wrote it; else empty."""
+    return dict(_kinds().get(name, {}))
+
+
 @cache
 def _measured() -> dict[str, Knots]:
-    kinds = json.loads(FILE.read_text("utf-8"))["kinds"]
     return {
         name: tuple((float(level), float(there)) for level, there in kind["knots"])
-        for name, kind in kinds.items()
+        for name, kind in _kinds().items()
+        if kind["knots"]
     }
+
+
+@cache
+def _kinds() -> dict[str, dict[str, Any]]:
+    kinds: dict[str, dict[str, Any]] = json.loads(FILE.read_text("utf-8"))["kinds"]
+    return kinds
 
 
 def _between(x: float, knots: Sequence[tuple[float, float]]) -> float:

@@ -172,24 +172,31 @@ def expand_kinds(text: str) -> tuple[str, ...]:
         >>> expand_kinds("mp3,am:TanhDistortion(min_distortion=0.1, max_distortion=0.5)")
         ('mp3', 'am:TanhDistortion(max_distortion=0.5,min_distortion=0.1)')
     """
-    names: dict[str, None] = {}
-    for item in _items(text):
-        names.update(dict.fromkeys(_names_of(item)))
-    if not names:
+    names = (name for item in split_kinds(text) for name in KINDS.get(item, (item,)))
+    return tuple(dict.fromkeys(names))
+
+
+def split_kinds(text: str) -> tuple[str, ...]:
+    """The items of a comma list as they are, groups too; a repeated name stays for others to see.
+
+    Raises:
+        UnknownName: neither a corruption nor a group.
+        InvalidValue: an empty list, or an ``am:`` transform that cannot be read.
+    """
+    items = tuple(_known_name(item) for item in _items(text))
+    if not items:
         raise InvalidValue("kind", text, f"names separated by commas: {', '.join(_known())}")
-    return tuple(names)
+    return items
 
 
-def _names_of(item: str) -> tuple[str, ...]:
+def _known_name(item: str) -> str:
     if item.startswith(ADAPTER_PREFIX):
         from mosdata.augment.transform_spec import TransformSpec
 
-        return (str(TransformSpec.parse(item)),)
-    if item in KINDS:
-        return KINDS[item]
-    if item not in CORRUPTIONS:
+        return str(TransformSpec.parse(item))
+    if item not in KINDS and item not in CORRUPTIONS:
         raise UnknownName("corruption", item, _known())
-    return (item,)
+    return item
 
 
 def _known() -> list[str]:

@@ -1,16 +1,12 @@
-"""Levels as people write them, and what they mean in physical units.
-
-``python -m mosdata.augment.levels [sample_rate_hz]`` prints the table of the documentation.
-"""
+"""Levels as people write them, and what they mean in physical units."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from mosdata.augment.corruptions import CORRUPTIONS, build_corruption
+from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.ladder import check_level
 from mosdata.errors import InvalidValue
 
@@ -68,19 +64,3 @@ def _steps(item: str) -> Iterator[Decimal]:
     if count > MAX_LEVELS:
         raise ValueError(item)
     yield from (start + step * index for index in range(count))
-
-
-def _markdown(sample_rate_hz: int) -> Iterator[str]:
-    """One line per corruption and physical value, one column per level."""
-    yield f"| at {sample_rate_hz} Hz | value | {' | '.join(f'{x:g}' for x in TABLE_LEVELS)} |"
-    yield "|---" * (2 + len(TABLE_LEVELS)) + "|"
-    for name in CORRUPTIONS:
-        rows = ladder_table(name, sample_rate_hz)
-        for value in [key for key in rows[0] if key != "level"]:
-            cells = " | ".join(f"{row[value]:g}" for row in rows)
-            yield f"| `{name}` | `{value}` | {cells} |"
-
-
-if __name__ == "__main__":
-    rate_hz = int(sys.argv[1]) if len(sys.argv) > 1 else 16_000
-    sys.stdout.write("\n".join(_markdown(rate_hz)) + "\n")

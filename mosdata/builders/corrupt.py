@@ -7,7 +7,7 @@ of its own, in which every copy finds its clean parent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
-from mosdata.errors import InvalidValue, MissingExtra, NothingFound
+from mosdata.errors import InvalidValue, MissingExtra, NothingFound, UnknownName
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id
 from mosdata.manifests.places import place_of
@@ -128,7 +128,12 @@ class CorruptStage:
         self._pool = choose_clips(source) if self._mixes("speech") else []
         self._levels = sorted({level for level in config.levels if level > 0})
         self._per_clip = min(config.per_clip or len(self.kinds), len(self.kinds))
-        self._ladders = {name: self._ladder(build_corruption(name)) for name in self.kinds}
+        corruptions = {name: build_corruption(name) for name in self.kinds}
+        known = {name for made in corruptions.values() for name in made.parameters}
+        for name in config.values:
+            if name not in known:
+                raise UnknownName("physical value of these kinds", name, sorted(known))
+        self._ladders = {name: self._ladder(made) for name, made in corruptions.items()}
 
     @property
     def spec(self) -> StageSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -50,11 +51,48 @@ def corrupt(
         ),
     ] = None,
     kinds: Annotated[
-        str, typer.Option(help="Corruptions or groups of them, separated by commas.")
-    ] = "speech",
+        str | None,
+        typer.Option(
+            help="Corruptions or groups of them, separated by commas: speech, noise, room, filter, "
+            "distortion, level, telephony, codec, network, resynthesis, all. Default: speech."
+        ),
+    ] = None,
     per_clip: Annotated[
         int, typer.Option(help="Kinds that each clip gets, chosen per clip; 0 for all.")
     ] = 1,
+    chain: Annotated[
+        str | None,
+        typer.Option(help="Corruptions that every copy gets one after the other: reverb,mp3."),
+    ] = None,
+    chains: Annotated[
+        int, typer.Option(help="Chains of two to four of the kinds that each clip gets, drawn.")
+    ] = 0,
+    order: Annotated[
+        str,
+        typer.Option(help="Of a chain: physical (from the room to the network) or as given."),
+    ] = "physical",
+    snr_db: Annotated[
+        float | None,
+        typer.Option("--snr-db", help="Speech over noise in dB, in place of a level."),
+    ] = None,
+    cutoff_hz: Annotated[
+        float | None, typer.Option("--cutoff-hz", help="Of a filter, in place of a level.")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Any physical value in place of a level, such as rt60_s=0.5; may be repeated.",
+        ),
+    ] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Recorded noises, for background_noise."),
+    ] = None,
+    impulse_responses: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Responses of rooms, for impulse_response."),
+    ] = None,
     keep_sources: Annotated[
         bool, typer.Option(help="Keep the untouched sources in the result.")
     ] = True,
@@ -76,8 +114,9 @@ def corrupt(
     The result is a dataset of its own, sources included; each copy names its parent, what was
     drawn, and at which level.
     """
-    from mosdata.augment.corruptions import expand_kinds
+    from mosdata.augment.corruptions import split_kinds
     from mosdata.augment.levels import parse_levels
+    from mosdata.augment.values import kinds_with, read_values
     from mosdata.builders.corrupt import CorruptConfig, CorruptStage
     from mosdata.builders.plan import draft_plan, plan_id_of
     from mosdata.builders.run import plan_stage, run_stage
@@ -86,15 +125,25 @@ def corrupt(
     from mosdata.cli.run_shards import tell_plan
     from mosdata.errors import InvalidValue
 
-    if level is None:
+    values = read_values(param or (), snr_db=snr_db, cutoff_hz=cutoff_hz)
+    if level is None and not values:
         raise InvalidValue("--level", "not given", "0 to 1", "Try: mosdata corrupt --level 0.3")
+    if chain is not None and kinds is not None:
+        raise InvalidValue("--kinds", kinds, "either --kinds or --chain, not both")
     execution = execution_of(
         executor=executor, workers=workers, address=address, record_deadline=record_deadline
     )
+    chosen = split_kinds(kinds or "speech")
     config = CorruptConfig(
-        levels=parse_levels(level),
-        kinds=expand_kinds(kinds),
+        levels=() if level is None else parse_levels(level),
+        kinds=chosen if level is not None or kinds else kinds_with(values, chosen),
         per_clip=per_clip,
+        chain=() if chain is None else split_kinds(chain),
+        chains=chains,
+        order="given" if checked_order(order) == "given" else "physical",
+        values=values,
+        noise=noise,
+        impulse_responses=impulse_responses,
         seed=seed,
         keep_sources=keep_sources,
     )
@@ -109,19 +158,21 @@ def corrupt(
         folder = out or WORKSPACE / f"corrupt-{plan_id[:8]}"
         estimate = stage.estimate()
         console.say(
-            f"{source.num_rows:,} clips, levels {', '.join(f'{x:g}' for x in config.levels)}, "
-            f"kinds {', '.join(stage.kinds)}: {estimate.num_records:,} rows, about "
-            f"{estimate.duration_s / 3600:.2f} hours, {estimate.num_bytes / 1e6:,.1f} MB. "
+            f"{source.num_rows:,} clips, {_strength(config.levels, values)}, "
+            f"{'chain' if config.chain else 'kinds'} {', '.join(stage.kinds)}: "
+            f"{estimate.num_records:,} rows, about {estimate.duration_s / 3600:.2f} hours, "
+            f"{estimate.num_bytes / 1e6:,.1f} MB. "
             f"Nothing was made. Would go to {folder}."
         )
-        values = {
+        told = {
             "num_clips": estimate.num_records,
             "duration_s": estimate.duration_s,
             "num_bytes": estimate.num_bytes,
             "kinds": list(stage.kinds),
             "levels": list(config.levels),
+            "values": values,
         }
-        value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=stage.notes)
+        value = console.estimate_json(out=folder, plan_id=plan_id, values=told, notes=stage.notes)
         console.result(value, as_json=as_json, plain=folder)
         return
     with (
@@ -155,3 +206,22 @@ def corrupt(
         )
     console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")
     console.result(console.outcome_json(outcome), as_json=as_json, plain=folder)
+
+
+def checked_order(order: str) -> str:
+    """Return an order of chains that there is.
+
+    Raises:
+        UnknownName: there is none of this name.
+    """
+    from mosdata.errors import UnknownName
+
+    if order not in ("physical", "given"):
+        raise UnknownName("order of a chain", order, ("physical", "given"))
+    return order
+
+
+def _strength(levels: Sequence[float], values: Mapping[str, float]) -> str:
+    """How strong, in words."""
+    told = [f"levels {', '.join(f'{level:g}' for level in levels)}"] if levels else []
+    return ", ".join(told + [f"{name} {value:g}" for name, value in values.items()])

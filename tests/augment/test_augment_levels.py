@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mosdata.augment import pages
+from mosdata.augment.calibration import knots_of, level_at, measurement_of, position_of
 from mosdata.augment.chain import apply_chain, draw_chain, in_physical_order
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption, expand_kinds
+from mosdata.augment.ladder import LadderCorruption
 from mosdata.augment.levels import ladder_table, parse_levels
 from mosdata.augment.pool import MemoryPool
 from mosdata.errors import InvalidValue, UnknownName
@@ -60,41 +64,74 @@ def test_steps_are_exact(count: int) -> None:
     assert tuple(float(f"{i / 1000:.3f}") for i in range(count + 1)) == levels
 
 
-# Worked by hand from the formulas: 60-65l, 55-55l, .15*13.33^l and 34-40l, mel-linear, 100*40^l,
-# .4l^2
-LADDERS_16K = {
+# Worked by hand from the formulas, at positions .1, .25, .5, .75 and 1
+SCALES_16K = {
     ("white_noise", "snr_db"): [53.5, 43.75, 27.5, 11.25, -5],
     ("overlap", "sir_db"): [49.5, 41.25, 27.5, 13.75, 0],
     ("reverb", "rt60_s"): [0.1944, 0.2866, 0.5477, 1.0466, 2.0],
     ("reverb", "drr_db"): [30, 24, 14, 4, -6],
-    ("low_pass", "cutoff_hz"): [6437, 4602, 2531, 1269, 500],
-    ("high_pass", "cutoff_hz"): [144.6, 251.5, 632.5, 1590.5, 4000],
+    ("low_pass", "cutoff_hz"): [6307.7, 4346.5, 2213.7, 961.6, 200],
+    ("high_pass", "cutoff_hz"): [33.97, 75.2, 282.8, 1063.7, 4000],
     ("time_mask", "masked_fraction"): [0.004, 0.025, 0.1, 0.225, 0.4],
-    ("mp3", "bitrate_kbps"): [48, 32, 16, 8, 8],
 }
 
 
-@pytest.mark.parametrize(("name", "value"), LADDERS_16K)
-def test_ladders_are_those_of_the_documentation(name: str, value: str) -> None:
-    """Levels .1, .25, .5, .75 and 1 at 16 kHz."""
-    table = ladder_table(name, 16_000)
+@pytest.mark.parametrize(("name", "value"), SCALES_16K)
+def test_scales_are_those_of_their_formulas(name: str, value: str) -> None:
+    """At 16 kHz; the scale is the corruption's own, whatever the calibration makes of levels."""
+    corruption = build_corruption(name)
+    assert isinstance(corruption, LadderCorruption)
+    rungs = [corruption.scale(position, 16_000)[value] for position in (0.1, 0.25, 0.5, 0.75, 1.0)]
 
-    assert pytest.approx(LADDERS_16K[name, value], rel=2e-4) == [row[value] for row in table]
-    assert [row["level"] for row in table] == [0.1, 0.25, 0.5, 0.75, 1.0]
+    assert pytest.approx(SCALES_16K[name, value], rel=3e-3) == rungs
 
 
-@pytest.mark.parametrize("sample_rate_hz", ["16000", "48000"])
-def test_the_documentation_holds_what_is_printed(sample_rate_hz: str) -> None:
-    """The command that the documentation names prints the tables that stand in it."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "mosdata.augment.levels", sample_rate_hz],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+def test_a_level_is_where_the_calibration_has_it() -> None:
+    """Between knots linear, strictly rising, and back again."""
+    for name in CORRUPTIONS:
+        knots = knots_of(name)
+        assert knots[0] == (0, 0)
+        assert knots[-1][0] == 1
+        assert knots[-1][1] <= 1
+        assert all(a < b for pair in pairwise(knots) for a, b in zip(*pair, strict=True))
+        for level in (0.0, 0.001, 0.13, 0.5, 0.999, 1.0):
+            assert pytest.approx(level, abs=1e-9) == level_at(name, position_of(name, level))
+        table = ladder_table(name, 16_000, levels=[0.3])
+        corruption = build_corruption(name)
+        assert isinstance(corruption, LadderCorruption)
+        expected = corruption.scale(position_of(name, 0.3), 16_000)
+        assert [{"level": 0.3, **expected}] == table
 
-    assert all(f"| `{name}` |" in printed for name in CORRUPTIONS)
-    assert printed in PAGE.read_text(encoding="utf-8")
+
+def test_the_measurement_is_of_the_scales_as_they_are() -> None:
+    """Who changes a scale measures again: benchmarks/calibrate.py --kinds NAME --write."""
+    for name in CORRUPTIONS:
+        for level, values in measurement_of(name).get("values", {}).items():
+            assert pytest.approx(values) == build_corruption(name).ladder(float(level), 16_000)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_speech_corruptions_lie_on_the_curve(name: str) -> None:
+    """As measured last: within 0.35 MOS-LQO at 0.25, 0.5, 0.75 and 1, no mean ever rising."""
+    found = measurement_of(name)
+    if name in KINDS["speech"]:
+        assert found["anchor"] == "pesq"
+        assert found["off_curve"] <= 0.35
+    if found and found["anchor"] != "own":
+        assert found["mos_lqo"] == sorted(found["mos_lqo"], reverse=True)
+        assert found["rising_means"] == 0
+
+
+def test_pages_hold_what_is_printed(tmp_path: Path) -> None:
+    """The committed pages and table are what the command writes."""
+    docs = PAGE.parent
+    (tmp_path / "corruptions.md").write_text(PAGE.read_text("utf-8"), encoding="utf-8")
+    pages.write(tmp_path)
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.md")}
+
+    assert {path.relative_to(docs) for path in (docs / "corruptions").glob("*.md")} <= written
+    for path in written:
+        assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
 
 
 def test_kinds_are_expanded() -> None:

@@ -1,0 +1,62 @@
+"""Physical values as people write them in place of a level: ``snr_db=10``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from mosdata.augment.corruptions import KINDS, build_corruption
+from mosdata.errors import InvalidValue, MissingExtra
+
+
+def read_values(texts: Iterable[str], **named: float | None) -> dict[str, float]:
+    """Read ``NAME=VALUE`` texts, and join what options of their own gave.
+
+    Raises:
+        InvalidValue: no name, no number, or a name given twice.
+
+    Example:
+        >>> read_values(["rt60_s=0.5"], snr_db=10.0, cutoff_hz=None)
+        {'snr_db': 10.0, 'rt60_s': 0.5}
+    """
+    values = {name: value for name, value in named.items() if value is not None}
+    for text in texts:
+        name, _, number = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if name in values:
+            raise InvalidValue("--param", text, f"{name} once")
+        values[name] = _number(text, number)
+    return values
+
+
+def kinds_with(values: Iterable[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    """Those of some kinds, groups written out, that have all these values.
+
+    Raises:
+        InvalidValue: none has.
+    """
+    wanted = {*values}
+    members = [name for kind in kinds for name in KINDS.get(kind, (kind,))]
+    fitting = tuple(name for name in members if wanted <= _parameters(name))
+    if not fitting:
+        raise InvalidValue(
+            "--param", ", ".join(sorted(wanted)), "values of one kind; name it with --kinds"
+        )
+    return fitting
+
+
+def _parameters(name: str) -> set[str]:
+    try:
+        return {*build_corruption(name).parameters}
+    except MissingExtra:
+        return set()
+
+
+def _number(text: str, number: str) -> float:
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise InvalidValue("--param", text, "NAME=VALUE, such as snr_db=10") from error
+    if not math.isfinite(value):
+        raise InvalidValue("--param", text, "a finite number")
+    return value
