@@ -70,7 +70,7 @@ SCALES_16K = {
     ("overlap", "sir_db"): [49.5, 41.25, 27.5, 13.75, 0],
     ("reverb", "rt60_s"): [0.1944, 0.2866, 0.5477, 1.0466, 2.0],
     ("reverb", "drr_db"): [30, 24, 14, 4, -6],
-    ("low_pass", "cutoff_hz"): [6307.7, 4346.5, 2213.7, 961.6, 200],
+    ("low_pass", "cutoff_hz"): [6234, 4233.9, 2098.1, 886.8, 200],
     ("high_pass", "cutoff_hz"): [33.97, 75.2, 282.8, 1063.7, 4000],
     ("time_mask", "masked_fraction"): [0.004, 0.025, 0.1, 0.225, 0.4],
 }
@@ -114,7 +114,7 @@ def test_the_measurement_is_of_the_scales_as_they_are() -> None:
 def test_speech_corruptions_lie_on_the_curve(name: str) -> None:
     """As measured last: within 0.35 MOS-LQO at 0.25, 0.5, 0.75 and 1, no mean ever rising."""
     found = measurement_of(name)
-    if name in KINDS["speech"]:
+    if found and name in KINDS["speech"]:
         assert found["anchor"] == "pesq"
         assert found["off_curve"] <= 0.35
     if found and found["anchor"] != "own":
