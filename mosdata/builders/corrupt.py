@@ -291,7 +291,8 @@ def _usable_kinds(
     """The kinds that can be had here, and a note for each that a group had and we have not.
 
     Raises:
-        NothingFound: a kind that was asked for by name lacks what it mixes in, or none is left.
+        NothingFound: a kind that was asked for by name lacks its folder, a link of the chain anything, or
+            none is left.
         MissingExtra: it lacks a package.
     """
     notes: list[str] = []
@@ -301,7 +302,7 @@ def _usable_kinds(
         lack = _lack(kind, source, config)
         if lack is None:
             kinds.append(kind)
-        elif kind in config.named:
+        elif kind in config.named and (config.chain or needs_of(kind) != "speech"):
             raise lack
         else:
             notes.append(f"{kind} was left out: {lack}".rstrip("."))
