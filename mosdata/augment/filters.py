@@ -16,8 +16,10 @@ from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
 
 ORDER: Final = 8
-LOWEST_LOW_PASS_HZ: Final = 200.0
-LOWEST_HIGH_PASS_HZ: Final = 20.0
+LOWEST_LOW_PASS_HZ: Final = 250.0
+LOWEST_HIGH_PASS_HZ: Final = 240.0
+"""Below, PESQ dips and rises again from 100 to 240 Hz, while people hear little."""
+
 HIGHEST_HIGH_PASS_HZ: Final = 4000.0
 NYQUIST_SHARE: Final = 0.4995
 """Of the sampling rate: the highest cutoff there is."""
@@ -52,7 +54,7 @@ class _Filter(LadderCorruption):
 
 
 class LowPass(_Filter):
-    """Remove what lies above a cutoff: mel-linear from half the rate down to 200 Hz.
+    """Remove what lies above a cutoff: mel-linear from half the rate down to 250 Hz.
 
     Mel scale of O'Shaughnessy, ``2595 log10(1 + f / 700)``.
     """
@@ -61,14 +63,14 @@ class LowPass(_Filter):
     kind = "low"
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
-        """Mel-linear from half the rate down to 200 Hz."""
+        """Mel-linear from half the rate down to 250 Hz."""
         top, bottom = _mel(sample_rate_hz / 2), _mel(LOWEST_LOW_PASS_HZ)
         cutoff_hz = _hz(top + (bottom - top) * position)
         return {"cutoff_hz": round(min(cutoff_hz, NYQUIST_SHARE * sample_rate_hz), 1)}
 
 
 class HighPass(_Filter):
-    """Remove what lies below a cutoff: exponential from 20 Hz to 4 kHz.
+    """Remove what lies below a cutoff: exponential from 240 Hz to 4 kHz.
 
     Below 16 kHz sampling rate the ladder ends at a quarter of the rate.
     """
@@ -77,7 +79,7 @@ class HighPass(_Filter):
     kind = "high"
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
-        """Exponential from 20 Hz to 4 kHz."""
+        """Exponential from 240 Hz to 4 kHz."""
         span = min(HIGHEST_HIGH_PASS_HZ, sample_rate_hz / 4) / LOWEST_HIGH_PASS_HZ
         return {"cutoff_hz": round(LOWEST_HIGH_PASS_HZ * span**position, 1)}
 

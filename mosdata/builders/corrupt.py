@@ -291,8 +291,8 @@ def _usable_kinds(
     """The kinds that can be had here, and a note for each that a group had and we have not.
 
     Raises:
-        NothingFound: a kind that was asked for by name lacks its folder, a link of the chain anything, or
-            none is left.
+        NothingFound: a kind that was asked for by name lacks its folder, a link of the chain
+            lacks anything, or no kind is left.
         MissingExtra: it lacks a package.
     """
     notes: list[str] = []

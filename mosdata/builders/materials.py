@@ -97,8 +97,8 @@ class Materials:
         source: Path,
         *,
         entries: list[list[Any]],
-        files: Mapping[str, Mapping[str, str]],
-        folders: Mapping[str, str],
+        files: Mapping[Any, Mapping[str, str]],
+        folders: Mapping[Any, str],
     ) -> None:
         self._source = source
         self._entries = {

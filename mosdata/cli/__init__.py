@@ -23,6 +23,7 @@ from mosdata.cli.engines import list_ as engines_list
 from mosdata.cli.evaluate import evaluate
 from mosdata.cli.import_ import import_
 from mosdata.cli.label import label
+from mosdata.cli.ladder import ladder
 from mosdata.cli.publish import publish
 from mosdata.cli.ratings import adapt as ratings_adapt
 from mosdata.cli.ratings import debias as ratings_debias
@@ -79,6 +80,7 @@ for command, panel in (
     (build, DATA),
     (import_, DATA),
     (corrupt, DATA),
+    (ladder, DATA),
     (label, DATA),
     (publish, DATA),
     (verify, DATA),

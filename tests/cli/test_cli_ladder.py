@@ -1,0 +1,97 @@
+"""``mosdata ladder``: a page, numbers and sounds of one clip under one corruption."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from mosdata.audio import to_pcm16
+from mosdata.augment.calibration import expected_mos_lqo
+from mosdata.testing import speechlike
+
+METRICS = "stoi"
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """A clip in a file."""
+    import soundfile
+
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, to_pcm16(speechlike(1.0).samples), 16_000)
+    return path
+
+
+def told(ended):
+    """The JSON of a run that went well."""
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)
+
+
+def test_a_ladder_has_a_page_numbers_and_sounds(mosdata, wav, tmp_path):
+    """Level 0 is the file itself; higher levels are farther away; the page needs no other file."""
+    import soundfile
+
+    found = told(
+        mosdata(
+            *("ladder", "white_noise", wav, "--levels", "0,0.5,1", "--metrics", METRICS),
+            *("--wavs", tmp_path / "wavs", "--out", tmp_path / "page.html", "--json"),
+        )
+    )
+    clean, _ = soundfile.read(wav)
+    sounds = [soundfile.read(path)[0] for path in found["wavs"]]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    assert [row["level"] for row in found["levels"]] == [0, 0.5, 1]
+    assert [row["expected_mos_lqo"] for row in found["levels"]] == [
+        round(expected_mos_lqo(x), 3) for x in (0, 0.5, 1)
+    ]
+    scores = [row["scores"]["stoi.stoi"] for row in found["levels"]]
+    assert scores == sorted(scores, reverse=True)
+    assert np.array_equal(clean, sounds[0])
+    assert np.abs(sounds[2] - clean).mean() > np.abs(sounds[1] - clean).mean() > 0
+    assert page.count("<svg") == 2
+    assert page.count("<audio") == 3
+    assert not re.search(r"""(src|href)=["']?(?!data:|#)""", page)
+
+
+def test_a_clip_of_a_dataset_has_its_neighbours_to_talk_over_it(mosdata, built, tmp_path):
+    """Overlap finds other voices in the dataset, and --clip chooses."""
+    from mosdata.manifests.store import open_dataset
+
+    last = list(open_dataset(built).table(["id"])["id"].to_pylist())[-1]
+    found = told(
+        mosdata(
+            *("ladder", "overlap", built, "--clip", last, "--levels", "1", "--metrics", ""),
+            *("--out", tmp_path / "page.html", "--json"),
+        )
+    )
+
+    assert found["clip"] == last
+    assert found["levels"][0]["params"]["interferer_id"] != last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["speech", "WAV"], "one corruption"),
+        (["white-noise", "WAV"], "'white_noise'"),
+        (["overlap", "WAV"], "--others"),
+        (["background_noise", "WAV"], "--noise FOLDER"),
+        (["white_noise", "WAV", "--clip", "x"], "a clip of a dataset"),
+        (["white_noise", "BUILT", "--clip", "x"], "no clip 'x'"),
+        (["white_noise", "WAV", "--levels", "loud"], "from 0"),
+        (["white_noise", "WAV", "--metrics", "pesk"], "'pesq'"),
+        (["white_noise", "nowhere.wav"], "nowhere"),
+    ],
+)
+def test_what_has_no_ladder_is_wrong_use(mosdata, wav, built, tmp_path, arguments, expected):
+    """With what to do instead, and no page."""
+    places = {"WAV": wav, "BUILT": built}
+    page = tmp_path / "page.html"
+    ended = mosdata("ladder", *[places.get(word, word) for word in arguments], "--out", page)
+
+    assert ended.code == 2
+    assert expected in " ".join(ended.err.split())
+    assert not page.exists()
