@@ -1,27 +1,41 @@
-"""Transcripts: one text per line, UTF-8, as people really save such files."""
+"""Transcripts: one text per line, UTF-8, as people really save such files.
+
+A file whose name ends in ``.tsv`` or ``.jsonl`` has columns, ``text`` and ``language``: then each
+text may have a language of its own.
+"""
 
 from __future__ import annotations
 
 import codecs
+import json
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mosdata.errors import InvalidTranscripts
+from mosdata.errors import InvalidTranscripts, InvalidValue
 from mosdata.manifests.ids import stable_id
+from mosdata.synth.text.languages import parse_language
 
-MAX_LINE_CHARS: Final = 5000
-"""A longer line is not an utterance; most often the file has lost its line ends."""
+MAX_LINE_CHARS: Final = 50_000
+"""A file with a longer line has lost its line ends. Below, a text that is too long to be spoken is
+one record's fate, not the file's."""
+
+COLUMNS: Final = ("text", "language")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """One text to be spoken, normalised, with the line it came from."""
+    """One text to be spoken, normalised, with the line it came from.
+
+    ``language`` is a BCP 47 tag; empty for the language of the build.
+    """
 
     text: str
     line: int
+    language: str = ""
 
     @property
     def sentence(self) -> str:
@@ -38,14 +52,14 @@ class Transcripts:
 
 
 def read_transcripts(path: Path) -> Transcripts:
-    """Read one text per line.
+    """Read one text per line, or the column ``text`` of a table.
 
     A byte-order mark, Windows line ends, blank lines and repeated lines are tidied and noted;
     what cannot be texts is refused.
 
     Raises:
-        InvalidTranscripts: no such file, not UTF-8, no text in it, or a line of more than
-            ``MAX_LINE_CHARS`` characters.
+        InvalidTranscripts: no such file, not UTF-8, no text in it, a line of more than
+            ``MAX_LINE_CHARS`` characters, or a table without its columns.
     """
     raw = _read_bytes(path)
     notes = []
@@ -55,9 +69,9 @@ def read_transcripts(path: Path) -> Transcripts:
     if b"\r" in raw:
         notes.append("Windows line ends were read as line ends")
     text = _decode(path, raw).replace("\r\n", "\n").replace("\r", "\n")
-    lines = [normalise(line) for line in text.split("\n")]  # numbered as an editor does
+    lines = text.split("\n")  # numbered as an editor does
     _check_lengths(path, lines)
-    texts, repeated = _unique(lines)
+    texts, repeated = _unique(_rows(path, lines))
     if not texts:
         raise InvalidTranscripts(
             f"{path} holds no text. Write one sentence per line, in UTF-8, and run again."
@@ -118,14 +132,70 @@ def _check_lengths(path: Path, lines: list[str]) -> None:
             )
 
 
-def _unique(lines: list[str]) -> tuple[list[Transcript], dict[str, list[int]]]:
-    """Each text once, in order of first appearance, and the lines that repeat one."""
-    first: dict[str, int] = {}
-    repeated: dict[str, list[int]] = defaultdict(list)
+def _rows(path: Path, lines: list[str]) -> Iterator[Transcript]:
+    """The text of each line; empty for lines that have none."""
+    readers = {".tsv": _from_tsv, ".jsonl": _from_jsonl}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        for number, line in enumerate(lines, start=1):
+            yield Transcript(text=normalise(line), line=number)
+        return
+    for number, values in reader(path, lines):
+        where = f"Line {number} of {path}"
+        tag = values.get("language", "").strip()
+        try:
+            language = parse_language(tag).tag if tag else ""
+        except InvalidValue as error:
+            raise InvalidTranscripts(f"{where}: {error}") from error
+        yield Transcript(text=normalise(values["text"]), line=number, language=language)
+
+
+def _from_tsv(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Fields between tabs, as they are: a quotation mark is part of a text."""
+    header = lines[0].split("\t")
+    _check_columns(f"The header of {path}", header)
+    for number, line in enumerate(lines[1:], start=2):
+        fields = line.split("\t")
+        if not line.strip():
+            continue
+        if len(fields) != len(header):
+            raise InvalidTranscripts(
+                f"Line {number} of {path} has {len(fields)} fields; the header has {len(header)}."
+            )
+        yield number, dict(zip(header, fields, strict=True))
+
+
+def _from_jsonl(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(lines, start=1):
-        if line and first.setdefault(line, number) != number:
-            repeated[line].append(number)
-    return [Transcript(text=text, line=line) for text, line in first.items()], repeated
+        if not line.strip():
+            continue
+        where = f"Line {number} of {path}"
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise InvalidTranscripts(f"{where} is no JSON: {error}.") from error
+        if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
+            raise InvalidTranscripts(f'{where} is no object of strings, as {{"text": "Hello."}}.')
+        _check_columns(where, list(values))
+        yield number, values
+
+
+def _check_columns(where: str, given: list[str]) -> None:
+    if "text" not in given or len({*given}) < len(given) or not {*given} <= {*COLUMNS}:
+        raise InvalidTranscripts(
+            f"{where} has {', '.join(given) or 'nothing'}; allowed: text, and language where it "
+            "differs from that of the build."
+        )
+
+
+def _unique(rows: Iterable[Transcript]) -> tuple[list[Transcript], dict[str, list[int]]]:
+    """Each text of a language once, in order of first appearance, and lines that repeat one."""
+    first: dict[tuple[str, str], Transcript] = {}
+    repeated: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.text and first.setdefault((row.text, row.language), row) is not row:
+            repeated[row.text].append(row.line)
+    return list(first.values()), repeated
 
 
 def _repeated_note(repeated: dict[str, list[int]]) -> str:

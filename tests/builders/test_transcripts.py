@@ -72,3 +72,61 @@ def test_any_utf_8_is_read_or_refused_in_words(tmp_path_factory, lines):
     assert len({*texts}) == len(texts)
     assert all(texts)
     assert found or "texts.txt" in said
+
+
+TABLES = {
+    "texts.tsv": 'text\tlanguage\nGood "morning".\ten-gb\n\n你好。\tzh\nHello.\t\nHello.\tde\nHello.\t\n',
+    "texts.jsonl": (
+        '{"text": "Good \\"morning\\".", "language": "en-GB"}\n\n'
+        '{"language": "zh", "text": "你好。"}\n{"text": "Hello."}\n'
+        '{"text": "Hello.", "language": "de"}\n{"text": "Hello."}\n'
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), TABLES.items())
+def test_a_table_gives_each_text_its_language(tmp_path, name, content):
+    """Tabs or JSON; a text in two languages is two; lines are those that an editor shows."""
+    (tmp_path / name).write_text(content, encoding="utf-8")
+
+    found = read_transcripts(tmp_path / name)
+
+    lines = [2, 4, 5, 6] if name.endswith("tsv") else [1, 3, 4, 5]
+    assert [
+        ('Good "morning".', "en-GB"),
+        ("你好。", "zh"),
+        ("Hello.", ""),
+        ("Hello.", "de"),
+    ] == [(text.text, text.language) for text in found.texts]
+    assert lines == [text.line for text in found.texts]
+    assert (f"1 repeated line left out (line {lines[-1] + 1})",) == found.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.tsv", "words\nHello.", "The header of .* has words; allowed: text"),
+        ("t.tsv", "text\tid\nHello.\t1", "has text, id; allowed: text, and language"),
+        ("t.tsv", "text\ttext\nHello.\t1", "has text, text"),
+        ("t.tsv", "text\tlanguage\nHello.", "Line 2 of .* has 1 fields; the header has 2"),
+        ("t.tsv", "text\tlanguage\nHello.\tenglish", "Line 2 of .*: A language is 'english'"),
+        ("t.tsv", "text\n", "holds no text"),
+        ("t.jsonl", "Hello.", "Line 1 of .* is no JSON"),
+        ("t.jsonl", '"Hello."', "is no object of strings"),
+        ("t.jsonl", '{"text": 3}', "is no object of strings"),
+        ("t.jsonl", '{"language": "en"}', "Line 1 of .* has language; allowed: text"),
+    ],
+)
+def test_a_table_with_a_mistake_is_refused_in_words(tmp_path, name, content, says):
+    """Which file, which line, what is allowed."""
+    (tmp_path / name).write_text(content)
+
+    with pytest.raises(InvalidTranscripts, match=says):
+        read_transcripts(tmp_path / name)
+
+
+def test_in_a_text_file_tabs_and_braces_are_text(tmp_path):
+    """Only the name of a file makes it a table."""
+    found = read(tmp_path, b'text\tlanguage\n{"text": "Hello."}')
+
+    assert ["text language", '{"text": "Hello."}'] == [text.text for text in found.texts]
