@@ -116,7 +116,7 @@ LICENCES: Final[Mapping[str, Licence]] = {
 
 
 def together(licences: Iterable[str]) -> Together:
-    """The strictest of some licences, by SPDX id.
+    """The strictest of some licences, by SPDX id, or expressions of them with AND.
 
     Example:
         >>> together(["CC0-1.0", "MIT", "CC-BY-4.0"]).front_matter
@@ -125,7 +125,7 @@ def together(licences: Iterable[str]) -> Together:
         >>> mixed.licence, mixed.front_matter["license_name"]
         (None, 'several-licences')
     """
-    given = {*licences}
+    given = {part for name in licences for part in name.split(" AND ")}
     unknown = tuple(sorted(name or UNKNOWN for name in given if name not in LICENCES))
     known = [licence for name, licence in LICENCES.items() if name in given]
     peaks = [a for a in known if not any(a.asks < b.asks for b in known)]

@@ -7,27 +7,25 @@ import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from mosdata.audio import resample
+from mosdata.builders.casting import Cast, Casting, Wanted
+from mosdata.builders.licences import strictest_terms
 from mosdata.builders.stage import GPUS_INPUT, Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
-from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UnknownName, UsageError
+from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UsageError
+from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import JSON, canonical_json, seed_for, stable_id
 from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
-from mosdata.synth.base import (
-    Closing,
-    Fingerprinted,
-    SpeechRequest,
-    Synthesizer,
-    SystemInfo,
-    Voice,
-)
+from mosdata.synth.base import Cloning, Closing, Prompt, SpeechRequest, Synthesizer
 from mosdata.synth.hosting.settings import engines_from_json, find_engines
-from mosdata.synth.speak import method_of, speak, voices_for
-from mosdata.synth.systems import build_system, default_systems, num_gpus
+from mosdata.synth.speak import method_of, speak
+from mosdata.synth.systems import build_system, num_gpus
+from mosdata.synth.text.languages import parse_language
 from mosdata.synth.text.tidy import tidy
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -38,6 +36,9 @@ FLAC_BYTES_PER_SECOND_AT_16K: Final = 20_000
 ENGINES_INPUT: Final = "engines"
 """Key of :attr:`StageSpec.inputs`: tables of ``engines.toml``, for workers that have none."""
 
+PROMPTS_INPUT: Final = "prompts"
+"""Key of :attr:`StageSpec.inputs`: file of each voice of ``--prompts``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechConfig:
@@ -45,28 +46,32 @@ class SpeechConfig:
 
     Args:
         systems: names, or import paths of users' own engines; empty for all that are here.
-        language: language of the texts, a BCP 47 tag.
-        voices: voices per system, the first ones that speak the language; 0 for all.
+        language: language of the texts that have none of their own, a BCP 47 tag.
+        voices: voices per system: how many, the first ones that speak the language (0 for all),
+            or which, by name; None for one, or for all recordings where a system clones some.
+        prompts: recordings of voices to clone, for the systems that can.
         takes: how often each text is spoken by each voice, with different seeds.
         seed: seed of the run; every random choice follows from it.
         sample_rate_hz: rate of the dataset.
         split: shares of train, validation and test, by text.
 
     Raises:
-        InvalidValue: a number out of range, or a rate that is not usual.
+        InvalidValue: a number out of range, a rate that is not usual, or no language tag.
     """
 
     systems: tuple[str, ...] = ()
     language: str = "en"
-    voices: int = 1
+    voices: Wanted = None
+    prompts: tuple[Prompt, ...] = ()
     takes: int = 1
     seed: int = 0
     sample_rate_hz: int = 16_000
     split: SplitRule = SplitRule()  # noqa: RUF009 - frozen, so sharing it is safe
 
     def __post_init__(self) -> None:
-        if self.voices < 0:
-            raise InvalidValue("--voices", self.voices, "0 (all) or more")
+        parse_language(self.language)
+        if isinstance(self.voices, int) and self.voices < 0:
+            raise InvalidValue("--voices", self.voices, "0 (all) or more, or names of voices")
         if self.takes < 1:
             raise InvalidValue("--takes", self.takes, "1 or more")
         if self.seed < 0:
@@ -76,17 +81,6 @@ class SpeechConfig:
             raise InvalidValue("--sample-rate", self.sample_rate_hz, allowed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cast:
-    """One system and the voices of it that will speak."""
-
-    name: str
-    info: SystemInfo
-    voices: tuple[Voice, ...]
-    revision: str
-    fingerprint: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Text:
     """One text with its sentence group and the split that follows from it; looked up once."""
@@ -94,11 +88,19 @@ class _Text:
     text: str
     sentence: str
     split: str
+    language: str
+    has_language: bool
 
 
-def _named(transcript: Transcript, rule: SplitRule) -> _Text:
+def _named(transcript: Transcript, config: SpeechConfig) -> _Text:
     sentence = transcript.sentence
-    return _Text(transcript.text, sentence, rule.split_of(sentence))
+    return _Text(
+        text=transcript.text,
+        sentence=sentence,
+        split=config.split.split_of(sentence),
+        language=transcript.language or parse_language(config.language).tag,
+        has_language=bool(transcript.language),
+    )
 
 
 class SpeechStage:
@@ -116,8 +118,16 @@ class SpeechStage:
         """
         self.config = config
         self._engines = find_engines()
-        self._texts = tuple(_named(text, config.split) for text in transcripts.texts)
-        self._cast = _chosen(config) if config.systems else _installed(config, reaches_gpus)
+        self._texts = tuple(_named(text, config) for text in transcripts.texts)
+        spoken = dict.fromkeys(text.language for text in self._texts)
+        languages = tuple(spoken) or (parse_language(config.language).tag,)
+        casting = Casting(languages=languages, voices=config.voices, prompts=config.prompts)
+        self._cast = (
+            casting.chosen(config.systems)
+            if config.systems
+            else casting.installed(reaches_gpus=reaches_gpus)
+        )
+        self.notes = tuple(casting.notes)
 
     @property
     def needs_gpu(self) -> bool:
@@ -137,12 +147,13 @@ class SpeechStage:
                 "build": member.name,
                 "revision": member.revision,
                 **({"fingerprint": member.fingerprint} if member.fingerprint else {}),
-                "voices": [voice.name for voice in member.voices],
+                **({"prompts": member.recordings} if member.recordings else {}),
+                "voices": [voice.name for voice in member.all_voices],
             }
             for member in self._cast
         }
         config: dict[str, JSON] = {
-            "language": self.config.language,
+            "language": parse_language(self.config.language).tag,
             "sample_rate_hz": self.config.sample_rate_hz,
             "seed": self.config.seed,
             "split": list(self.config.split.shares),
@@ -167,7 +178,12 @@ class SpeechStage:
             if member.info.needs_gpu
         }
         told = {GPUS_INPUT: canonical_json(gpus)} if gpus else {}
-        return {**told, **({ENGINES_INPUT: self._engines.to_json(sorted(names))} if names else {})}
+        if names:
+            told[ENGINES_INPUT] = self._engines.to_json(sorted(names))
+        if self.config.prompts:
+            files: dict[str, JSON] = {p.name: str(p.audio) for p in self.config.prompts}
+            told[PROMPTS_INPUT] = canonical_json(files)
+        return told
 
     def records(self) -> Iterator[Record]:
         """By split, then system, then text, so that a worker keeps one engine busy."""
@@ -177,8 +193,8 @@ class SpeechStage:
                 for text in texts:
                     yield from self._spoken(text, split, member)
 
-    def _spoken(self, text: _Text, split: str, member: _Cast) -> Iterator[Record]:
-        for voice in member.voices:
+    def _spoken(self, text: _Text, split: str, member: Cast) -> Iterator[Record]:
+        for voice in member.voices.get(text.language, ()):
             for take in range(self.config.takes):
                 key: dict[str, JSON] = {
                     "text": text.text,
@@ -188,13 +204,15 @@ class SpeechStage:
                     "take": take,
                     "seed": self.config.seed,
                     "sample_rate_hz": self.config.sample_rate_hz,
-                    **method_of(member.info, tidy(text.text), self.config.language),
+                    **method_of(member.info, tidy(text.text), text.language),
+                    **({"prompt": voice.prompt.identity} if voice.prompt else {}),
+                    **({"language": text.language} if text.has_language else {}),
                 }
                 record_id = stable_id("clip", key)
                 payload: dict[str, JSON] = {
                     "text": text.text,
                     "sentence": text.sentence,
-                    "language": self.config.language,
+                    "language": text.language,
                     "voice": voice.name,
                     "seed": seed_for(self.config.seed, record_id, "synth", bits=32),
                 }
@@ -202,18 +220,26 @@ class SpeechStage:
 
     def estimate(self) -> Estimate:
         """Counts, hours and bytes per system, from typical speaking rates."""
-        num_chars = sum(len(text.text) for text in self._texts)
+        texts = Counter(text.language for text in self._texts)
+        chars: Counter[str] = Counter()
+        for text in self._texts:
+            chars[text.language] += len(text.text)
         details: list[dict[str, JSON]] = []
         for member in self._cast:
-            readings = len(member.voices) * self.config.takes
+            readings = {
+                language: len(voices) * self.config.takes
+                for language, voices in member.voices.items()
+            }
+            num_chars = sum(chars[language] * times for language, times in readings.items())
+            terms = _terms(member)
             details.append(
                 {
                     "system": member.info.name,
-                    "clips": len(self._texts) * readings,
-                    "voices": ", ".join(voice.name for voice in member.voices),
-                    "duration_s": num_chars * readings * member.info.seconds_per_char,
-                    "license": member.info.license,
-                    "output_terms": member.info.output_terms,
+                    "clips": sum(texts[language] * times for language, times in readings.items()),
+                    "voices": ", ".join(voice.name for voice in member.all_voices),
+                    "duration_s": num_chars * member.info.seconds_per_char,
+                    "license": ", ".join(dict.fromkeys(licence for licence, _ in terms)),
+                    "output_terms": strictest_terms(terms_of_one for _, terms_of_one in terms),
                     "gpu": member.info.needs_gpu,
                 }
             )
@@ -232,8 +258,10 @@ class SpeechStage:
         return {split: counts[split] for split in SPLITS}
 
     def provenance(self) -> dict[str, JSON]:
-        """Each system with its revision, licence and terms."""
+        """Each system with its revision, licence, terms and recordings; and what was left out."""
+        left_out: dict[str, JSON] = {"left_out": list(self.notes)} if self.notes else {}
         return {
+            **left_out,
             "systems": {
                 member.info.name: {
                     "family": member.info.family,
@@ -245,62 +273,20 @@ class SpeechStage:
                     "output_terms": member.info.output_terms,
                     "sample_rate_hz": member.info.sample_rate_hz,
                     "source": member.info.source_url,
-                    "voices": [voice.name for voice in member.voices],
+                    "voices": [voice.name for voice in member.all_voices],
+                    **({"prompts": member.recordings} if member.recordings else {}),
                 }
                 for member in self._cast
-            }
+            },
         }
 
 
-def _chosen(config: SpeechConfig) -> list[_Cast]:
-    """The systems that were asked for by name; each must be able to do it.
-
-    Raises:
-        UnknownName: no such system, or it does not speak the language.
-        MissingExtra: a package that it needs is not installed.
-    """
-    return [_cast(build_system(name), name, config) for name in dict.fromkeys(config.systems)]
-
-
-def _installed(config: SpeechConfig, reaches_gpus: bool | None) -> list[_Cast]:
-    """All systems that are installed and speak the language.
-
-    Raises:
-        UsageError: there is none.
-    """
-    engines = [(name, build_system(name)) for name in default_systems(reaches_gpus=reaches_gpus)]
-    speaking = [(n, engine) for n, engine in engines if voices_for(engine, config.language)]
-    if not speaking:
-        lacking = f"No installed synthesizer speaks {config.language!r}."
-        raise UsageError(
-            f"{lacking if engines else 'No synthesizer is installed.'} pip install "
-            "'mosdata[espeak]' brings eSpeak NG; 'mosdata doctor' lists what else can be had."
-        )
-    return [_cast(engine, name, config) for name, engine in speaking]
-
-
-def _cast(synthesizer: Synthesizer, name: str, config: SpeechConfig) -> _Cast:
-    fitting = voices_for(synthesizer, config.language)
-    if not fitting:
-        languages = {voice.language for voice in synthesizer.voices()}
-        raise UnknownName(f"language of {name}", config.language, languages)
-    cast = _Cast(
-        name=name,
-        info=synthesizer.info,
-        voices=fitting[: config.voices] if config.voices else fitting,
-        revision=synthesizer.revision(),
-        fingerprint=fingerprint_of(synthesizer),
-    )
-    if isinstance(synthesizer, Closing):
-        synthesizer.close()  # workers have their own
-    return cast
-
-
-def fingerprint_of(synthesizer: Synthesizer) -> str:
-    """What shapes the sound of a system, as canonical JSON; empty where it does not say."""
-    return (
-        canonical_json(synthesizer.fingerprint()) if isinstance(synthesizer, Fingerprinted) else ""
-    )
+def _terms(member: Cast) -> list[tuple[str, str]]:
+    """Licence and terms of the clips in each voice."""
+    cloned: dict[str, Any] = dict(member.recordings)
+    own = {"license": member.info.license, "output_terms": member.info.output_terms}
+    every = [cloned.get(voice.name, own) for voice in member.all_voices]
+    return [(one["license"], one["output_terms"]) for one in every]
 
 
 class SpeechBench:
@@ -315,6 +301,7 @@ class SpeechBench:
         assert spec.sample_rate_hz is not None
         self._sample_rate_hz = spec.sample_rate_hz
         self._loaded: dict[str, Synthesizer] = {}
+        self._recordings: dict[str, str] = json.loads(spec.inputs.get(PROMPTS_INPUT, "{}"))
         told = spec.inputs.get(ENGINES_INPUT)
         self._engines = None if told is None else engines_from_json(told)
 
@@ -337,6 +324,7 @@ class SpeechBench:
         )
         spoken = speak(synthesizer, request)
         info = synthesizer.info
+        cloned = self._systems[record.group].get("prompts", {}).get(request.voice, {})
         about = Utterance(
             id=record.id,
             audio=b"",
@@ -345,7 +333,8 @@ class SpeechBench:
             duration_s=0.0,
             text=request.text,
             language=request.language,
-            speaker=request.voice,
+            speaker=cloned.get("speaker", request.voice),
+            voice=request.voice,
             synthesizer=info.name,
             system=info.name,
             engine_revision=self._systems[record.group]["revision"],
@@ -353,10 +342,10 @@ class SpeechBench:
             dataset="mosdata-build",
             sentence=values["sentence"],
             seed=request.seed,
-            license=info.license,
+            license=cloned.get("license", info.license),
             code_license=info.code_license,
             weights_license=info.weights_license,
-            output_terms=info.output_terms,
+            output_terms=cloned.get("output_terms", info.output_terms),
             text_spoken=spoken.text,
             boundaries_s=spoken.boundaries_s,
             flags=spoken.flags,
@@ -379,7 +368,47 @@ class SpeechBench:
             except MosdataError as error:
                 raise RecordRejected("engine_failed", f"{system} cannot start: {error}") from error
             _check_revision(system, self._loaded[system], self._systems[system]["revision"])
+            self._add_recordings(system, self._loaded[system])
         return self._loaded[system]
+
+    def _add_recordings(self, system: str, synthesizer: Synthesizer) -> None:
+        """Recordings of ``--prompts``; those of ``engines.toml`` the engine has found itself.
+
+        Raises:
+            UsageError: a recording is not here, or is another one than the plan was made for.
+        """
+        planned: dict[str, dict[str, str]] = self._systems[system].get("prompts", {})
+        if told := [name for name in planned if name in self._recordings]:
+            assert isinstance(synthesizer, Cloning), "the plan has recordings of it"
+            synthesizer.add_prompts(
+                [_prompt(name, planned[name], Path(self._recordings[name])) for name in told]
+            )
+        here = {v.name: v.prompt.identity for v in synthesizer.voices() if v.prompt is not None}
+        for name, about in planned.items():
+            if here.get(name) != {key: about[key] for key in ("audio", "text", "language")}:
+                raise UsageError(
+                    f"The recording of voice {name!r} of {system} is another one on "
+                    f"{platform.node()} than the plan was made for. Put it back, or build anew."
+                )
+
+
+def _prompt(name: str, about: Mapping[str, str], path: Path) -> Prompt:
+    """A recording of the plan as it is on this machine."""
+    try:
+        checksum = sha256_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}, the recording of voice {name!r}, cannot be read: {error.strerror}. Do all "
+            "workers see this folder?"
+        ) from error
+    return Prompt(
+        name=name,
+        audio=path,
+        audio_sha256=checksum,
+        text=about["text"],
+        language=about["language"],
+        speaker=about["speaker"],
+    )
 
 
 def _check_revision(system: str, synthesizer: Synthesizer, planned: str) -> None:

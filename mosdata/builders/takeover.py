@@ -113,9 +113,21 @@ def _is_spoken(row: Utterance, record: Record, spec: StageSpec) -> bool:
         row.system == record.group
         and row.engine_revision == systems[record.group]["revision"]
         and row.sample_rate_hz == spec.sample_rate_hz
-        and row.speaker == values["voice"]
+        and row.voice == values["voice"]
+        and _is_cloned_alike(row, systems[record.group].get("prompts", {}).get(row.voice))
         and (row.text, row.sentence) == (values["text"], values["sentence"])
         and (row.language, row.seed) == (values["language"], values["seed"])
+    )
+
+
+def _is_cloned_alike(row: Utterance, recording: Mapping[str, str] | None) -> bool:
+    """Whether speaker and terms of a cloned voice are those of today; its id covers its sound."""
+    if recording is None:
+        return row.speaker == row.voice
+    return (row.speaker, row.license, row.output_terms) == (
+        recording["speaker"],
+        recording["license"],
+        recording["output_terms"],
     )
 
 

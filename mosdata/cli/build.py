@@ -43,7 +43,19 @@ def build(
         ),
     ] = "",
     language: Annotated[str, typer.Option(help="Language of the texts (BCP 47).")] = "en",
-    voices: Annotated[int, typer.Option(help="Voices per system; 0 for all.")] = 1,
+    voices: Annotated[
+        str,
+        typer.Option(
+            help="Voices per system: how many (0 for all), or their names, separated by commas. "
+            "Default: one, or every recording that a system clones."
+        ),
+    ] = "",
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recordings of voices to clone: .toml, .csv or .jsonl (docs/prompts.md)."
+        ),
+    ] = None,
     takes: Annotated[int, typer.Option(help="Readings of each text by each voice.")] = 1,
     sample_rate: Annotated[int, typer.Option(help="Rate of the dataset, Hz.")] = 16_000,
     split: Annotated[str, typer.Option(help="train:validation:test, by sentence.")] = "8:1:1",
@@ -75,6 +87,7 @@ def build(
     from mosdata.cli import console
     from mosdata.cli.run_shards import tell_plan
     from mosdata.manifests.splits import SplitRule
+    from mosdata.synth.prompts import read_prompts
 
     execution = execution_of(
         executor=executor,
@@ -86,7 +99,8 @@ def build(
     config = SpeechConfig(
         systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
         language=language,
-        voices=voices,
+        voices=_wanted(voices),
+        prompts=() if prompts is None else read_prompts(prompts),
         takes=takes,
         seed=seed,
         sample_rate_hz=sample_rate,
@@ -96,6 +110,8 @@ def build(
     for remark in texts.notes:
         console.note(f"{transcripts}: {remark}.")
     stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
+    for remark in stage.notes:
+        console.note(f"{remark}.")
     if dry_run:
         plan_id = plan_id_of(stage)
         folder = out or WORKSPACE / f"build-{plan_id[:8]}"
@@ -125,8 +141,17 @@ def build(
     if not outcome.was_complete:
         _show_systems(outcome.dataset, about)
     console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")
-    value = {**console.outcome_json(outcome), **about}
+    notes = [*texts.notes, *stage.notes]
+    value = {**console.outcome_json(outcome), **about, "notes": notes}
     console.result(value, as_json=as_json, plain=folder)
+
+
+def _wanted(voices: str) -> int | tuple[str, ...] | None:
+    """How many voices, or which."""
+    names = tuple(dict.fromkeys(name.strip() for name in voices.split(",") if name.strip()))
+    if not names:
+        return None
+    return int(names[0]) if len(names) == 1 and names[0].lstrip("-").isdecimal() else names
 
 
 def _named(out: Path | None) -> str:
@@ -169,7 +194,7 @@ def _show_plan(
         "texts_by_split": splits,
         "systems": details,
     }
-    value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=())
+    value = console.estimate_json(out=folder, plan_id=plan_id, values=values, notes=stage.notes)
     console.result(value, as_json=as_json, plain=folder)
 
 

@@ -54,6 +54,7 @@ class Utterance:
     engine_revision: str
     dataset: str
     sentence: str
+    voice: str = ""
     text_spoken: str = ""
     boundaries_s: tuple[float, ...] = ()
     engine_fingerprint: str = ""

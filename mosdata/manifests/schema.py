@@ -65,6 +65,7 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     ),
     "language": (pa.string(), "BCP 47 tag of the text"),
     "speaker": (pa.string(), "who speaks: the engine's voice, or the person"),
+    "voice": (pa.string(), "voice that the engine was asked for; empty for recorded speech"),
     "synthesizer": (pa.int64(), "class index (ClassLabel): 0 natural, 1 unknown, then systems"),
     "system": (pa.string(), "unit of system-level metrics; name of the class for built speech"),
     "engine_revision": (pa.string(), "version of everything that made the sound"),
@@ -112,6 +113,7 @@ CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
 """Columns of the clip table, in order: Arrow type and meaning."""
 
 ADDED_IN: Final[Mapping[str, str]] = {
+    "voice": "3",
     "text_spoken": "3",
     "boundaries_s": "3",
     "engine_fingerprint": "3",

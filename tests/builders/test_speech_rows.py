@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
@@ -30,6 +31,12 @@ class Weighty(Tone):
     def fingerprint(self):
         """As an engine of another environment would give it."""
         return {"weights": {"model.pt": "fast:00"}, "adapter": "weighty/1"}
+
+
+class Short(Tone):
+    """A tone that takes thirty characters at a time."""
+
+    info = replace(Tone.info, name="short", max_chars=30)
 
 
 @pytest.fixture
@@ -81,3 +88,41 @@ def test_corrupted_copies_carry_them(build, tmp_path):
     assert verify_dataset(made).problems == ()
     for name in (*LICENCES, "engine_fingerprint", "text_spoken", "boundaries_s"):
         assert [getattr(parent, name)] == [getattr(row, name) for row in copies]
+
+
+def test_bad_texts_are_rows_of_the_quarantine(build):
+    """Each with its reason; the build goes on with the others."""
+    texts = {
+        "Good morning.": None,
+        "Nice work \U0001f600!": None,
+        "?!...": "no_letters",
+        "\U0001f600\U0001f44d": "no_letters",
+        "\u200b": "no_letters",
+        "word " * 1_000: "text_too_long",
+        "Good 早上 morning.": "script_mismatch",
+        "Доброе утро.": "script_mismatch",
+    }
+
+    dataset = build(Weighty, *texts)
+    path = dataset.folder / dataset.manifest["quarantine"][0]["path"]
+    rejected = pq.read_table(path).to_pylist()
+
+    assert {t for t, reason in texts.items() if reason is None} == {
+        row.text for row in dataset.utterances()
+    }
+    assert {t: reason for t, reason in texts.items() if reason} == {
+        json.loads(row["payload"])["text"]: row["reason"] for row in rejected
+    }
+    assert all(row["message"] for row in rejected)
+
+
+def test_long_texts_are_one_clip_with_boundaries(build):
+    """Pieces of an engine that takes little, in one row whose columns agree."""
+    text = "The first sentence is here. The second one follows it, and then it ends."
+    dataset = build(Short, text)
+    (row,) = dataset.utterances()
+
+    assert [text, text] == [row.text, row.text_spoken]
+    assert 2 == len(row.boundaries_s)
+    assert 0 < row.boundaries_s[0] < row.boundaries_s[1] < row.duration_s
+    assert verify_dataset(dataset).is_sound

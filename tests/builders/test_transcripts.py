@@ -75,7 +75,9 @@ def test_any_utf_8_is_read_or_refused_in_words(tmp_path_factory, lines):
 
 
 TABLES = {
-    "texts.tsv": 'text\tlanguage\nGood "morning".\ten-gb\n\n你好。\tzh\nHello.\t\nHello.\tde\nHello.\t\n',
+    "texts.tsv": (
+        'text\tlanguage\nGood "morning".\ten-gb\n\n你好。\tzh\nHello.\t\nHello.\tde\nHello.\t\n'
+    ),
     "texts.jsonl": (
         '{"text": "Good \\"morning\\".", "language": "en-GB"}\n\n'
         '{"language": "zh", "text": "你好。"}\n{"text": "Hello."}\n'

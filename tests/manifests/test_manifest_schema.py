@@ -54,6 +54,7 @@ UTTERANCES = st.builds(
     engine_revision=TEXT,
     dataset=TEXT,
     sentence=TEXT,
+    voice=TEXT,
     text_spoken=TEXT,
     boundaries_s=st.lists(FLOAT64, max_size=3).map(tuple),
     engine_fingerprint=TEXT,
