@@ -309,16 +309,16 @@ def _report(
 def table(kinds: dict[str, dict[str, object]]) -> str:
     heads = [f"{level:g}" for level in ANCHORS]
     lines = [
-        f"| kind | anchor | MOS-LQO at {' / '.join(heads)} | STOI | off the curve | rising steps | "
-        "rising means |",
-        "|---|---|---|---|---|---|---|",
+        f"| kind | anchor | MOS-LQO at {' / '.join(heads)} | STOI | off the curve | steps | "
+        "rising steps of single clips | rising means |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, kind in kinds.items():
         mos = " / ".join(f"{value:.2f}" for value in kind["mos_lqo"])  # type: ignore[attr-defined]
         stoi = " / ".join(f"{value:.3f}" for value in kind["stoi"])  # type: ignore[attr-defined]
         lines.append(
             f"| `{name}` | {kind['anchor']} | {mos} | {stoi} | {kind['off_curve']:.2f} | "
-            f"{kind['rising_steps_percent']:.1f} % (max {kind['largest_rise']:+.2f}) | "
+            f"{kind['num_steps']} | {kind['rising_steps_percent']:.1f} % (max {kind['largest_rise']:+.2f}) | "
             f"{kind['rising_means']} |"
         )
     return "\n".join(lines)
@@ -394,8 +394,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--grid", action="store_true", help="print PESQ over positions and end")
     parser.add_argument("--coarse", action="store_true", help="seven places instead of 30")
+    parser.add_argument("--report", action="store_true", help="print what is committed")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    if options.report:
+        print(table(json.loads(FILE.read_text("utf-8"))["kinds"]))
     if options.speak:
         speak(options.speak)
     if not options.clips:
