@@ -318,7 +318,8 @@ def table(kinds: dict[str, dict[str, object]]) -> str:
         stoi = " / ".join(f"{value:.3f}" for value in kind["stoi"])  # type: ignore[attr-defined]
         lines.append(
             f"| `{name}` | {kind['anchor']} | {mos} | {stoi} | {kind['off_curve']:.2f} | "
-            f"{kind['num_steps']} | {kind['rising_steps_percent']:.1f} % (max {kind['largest_rise']:+.2f}) | "
+            f"{kind['num_steps']} | {kind['rising_steps_percent']:.1f} % "
+            f"(max {kind['largest_rise']:+.2f}) | "
             f"{kind['rising_means']} |"
         )
     return "\n".join(lines)

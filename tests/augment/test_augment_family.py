@@ -198,7 +198,7 @@ def test_harm_grows_with_the_level(name: str, seed: int) -> None:
     levels = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     distances = np.array([distance_db(clip, harm(name, level, clip, seed)) for level in levels])
 
-    assert distances[-1] > distances[0] + 1
+    assert distances[-1] > distances[0] + 0.5
     assert np.diff(distances).min() > (-0.6 if name in KINDS["codec"] else -0.1)
 
 
