@@ -20,7 +20,7 @@ from mosdata.synth.flags import FLAG_TABLE, FLAGS
 _COLUMNS: Final = (
     "id",
     "system",
-    "speaker",
+    "voice",
     "language",
     "text",
     "duration_s",
@@ -87,7 +87,7 @@ class BuildFacts:
         self.dataset = dataset
         table = dataset.table(_COLUMNS)
         self._rows: dict[str, list[Any]] = {
-            name: table[name].to_pylist() for name in ("id", "system", "speaker", "text")
+            name: table[name].to_pylist() for name in ("id", "system", "voice", "text")
         }
         self._durations: NDArray[np.float64] = table["duration_s"].to_numpy()
         self._rates = rates_of(table)
@@ -119,7 +119,7 @@ class BuildFacts:
         for place, name in enumerate(self._rows["system"]):
             one = sums.setdefault(name, SystemSums(name=name))
             one.clips += 1
-            one.voices.add(self._rows["speaker"][place])
+            one.voices.add(self._rows["voice"][place])
             one.durations.append(float(self._durations[place]))
             if np.isfinite(self._rates[place]):
                 one.rates.append(float(self._rates[place]))
@@ -157,7 +157,7 @@ class BuildFacts:
             for check in self.checks
             if check["flag"] == "rate_outlier"
             and self._rows["system"][place[check["clip_id"]]] == fence["system"]
-            and self._rows["speaker"][place[check["clip_id"]]] == fence["voice"]
+            and self._rows["voice"][place[check["clip_id"]]] == fence["voice"]
         ]
 
     def samples(self) -> list[HeardClip]:
@@ -218,7 +218,7 @@ class BuildFacts:
         return [
             HeardClip(
                 system=self._rows["system"][place],
-                voice=self._rows["speaker"][place],
+                voice=self._rows["voice"][place],
                 text=self._rows["text"][place],
                 why=why,
                 flac=sounds[place],

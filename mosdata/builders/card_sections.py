@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mosdata.builders.card_facts import CardFacts, SystemFacts
 from mosdata.builders.licences import LICENCES
+from mosdata.builders.recipes import RECIPES
 from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.rows import DEBIASED, HUMAN, NATURAL
 from mosdata.manifests.store import Dataset
@@ -71,6 +72,13 @@ def command_of(manifest: Mapping[str, Any]) -> str:
     """The command that makes these clips from the same input."""
     config: Mapping[str, Any] = manifest.get("config") or {}
     stage = manifest["stage"]
+    if stage == "build" and "recipe" in config:
+        stand_ins = "".join(
+            f" \\\n  --stand-in {slot}={config['systems'][name]['build']}"
+            for slot, name in config["stand_ins"].items()
+        )
+        recipe = config["recipe"] if config["recipe"] in RECIPES else "FILE.toml"
+        return f"mosdata build --recipe {recipe}{stand_ins}"
     if stage == "build" and "systems" in config:
         voices = max((len(about["voices"]) for about in config["systems"].values()), default=1)
         return _command(
@@ -281,6 +289,13 @@ def limits_section(dataset: Dataset, facts: CardFacts) -> str:
     if dataset.sample_rate_hz is None:
         rates = ", ".join(f"{rate} Hz" for rate in sorted(facts.rates))
         lines.append(f"- Rates differ ({rates}): resample before comparing clips.")
+    config: Mapping[str, Any] = dataset.manifest.get("config") or {}
+    if config.get("stand_ins"):
+        named = ", ".join(f"`{name}` for {slot}" for slot, name in config["stand_ins"].items())
+        lines.append(
+            f"- Stand-ins: not all systems of the recipe {config['recipe']} spoke. In their place, "
+            f"and under their own names: {named}. `dataset` says so in each row."
+        )
     silent = int((facts.durations == 0).sum())
     if silent:
         lines.append(f"- {silent:,} rows have no audio: they came as ratings only.")

@@ -31,7 +31,7 @@ filter of utterances takes k = 2, on characters a second as here."""
 FEWEST_CLIPS: Final = 8
 """Fewer clips have no quartiles worth the name; such a voice is not judged."""
 
-_COLUMNS: Final = ("id", "system", "speaker", "language", "text", "seed", "pcm_sha256", "speech_s")
+_COLUMNS: Final = ("id", "system", "voice", "language", "text", "seed", "pcm_sha256", "speech_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +104,12 @@ def check(dataset: Dataset) -> tuple[list[Finding], list[Fence]]:
     """Findings in the order of the rows, flag by flag; fences by system, voice and language."""
     rows = dataset.table(_COLUMNS)
     ids = rows["id"].to_pylist()
-    voices = [rows[name].to_pylist() for name in ("system", "speaker", "language")]
+    voices = [rows[name].to_pylist() for name in ("system", "voice", "language")]
     groups, known = _numbered([*zip(*voices, strict=True)])
     rates = rates_of(rows)
     fences, outliers = _fenced(ids, rates, groups, known)
     sounds, _ = _numbered(rows["pcm_sha256"].to_pylist())
-    asked = [rows[name].to_pylist() for name in ("system", "speaker", "language", "text", "seed")]
+    asked = [rows[name].to_pylist() for name in ("system", "voice", "language", "text", "seed")]
     requests, _ = _numbered([*zip(*asked, strict=True)])
     findings = [
         *outliers,

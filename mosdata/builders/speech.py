@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from mosdata.manifests.rows import Utterance
 from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
 from mosdata.synth.base import Cloning, Closing, Prompt, SpeechRequest, Synthesizer
-from mosdata.synth.hosting.settings import engines_from_json, find_engines
+from mosdata.synth.hosting.settings import Engines, engines_from_json, find_engines
 from mosdata.synth.speak import method_of, speak
 from mosdata.synth.systems import build_system, num_gpus
 from mosdata.synth.text.languages import parse_language
@@ -142,22 +142,12 @@ class SpeechStage:
     @property
     def spec(self) -> StageSpec:
         """Identity: the systems with their revisions, and the config."""
-        systems: dict[str, JSON] = {
-            member.info.name: {
-                "build": member.name,
-                "revision": member.revision,
-                **({"fingerprint": member.fingerprint} if member.fingerprint else {}),
-                **({"prompts": member.recordings} if member.recordings else {}),
-                "voices": [voice.name for voice in member.all_voices],
-            }
-            for member in self._cast
-        }
         config: dict[str, JSON] = {
             "language": parse_language(self.config.language).tag,
             "sample_rate_hz": self.config.sample_rate_hz,
             "seed": self.config.seed,
             "split": list(self.config.split.shares),
-            "systems": systems,
+            "systems": identities_of(self._cast),
             "takes": self.config.takes,
         }
         return StageSpec(
@@ -166,24 +156,8 @@ class SpeechStage:
             config=config,
             class_names=tuple(class_names(self.systems)),
             sample_rate_hz=self.config.sample_rate_hz,
-            inputs=self._inputs(),
+            inputs=inputs_of(self._cast, self._engines, self.config.prompts),
         )
-
-    def _inputs(self) -> dict[str, str]:
-        """Where engines lie, and who needs a GPU: for the workers, and no part of the identity."""
-        names = {member.name for member in self._cast} & set(self._engines.systems)
-        gpus: dict[str, JSON] = {
-            member.info.name: num_gpus(member.name, engines=self._engines) or 1.0
-            for member in self._cast
-            if member.info.needs_gpu
-        }
-        told = {GPUS_INPUT: canonical_json(gpus)} if gpus else {}
-        if names:
-            told[ENGINES_INPUT] = self._engines.to_json(sorted(names))
-        if self.config.prompts:
-            files: dict[str, JSON] = {p.name: str(p.audio) for p in self.config.prompts}
-            told[PROMPTS_INPUT] = canonical_json(files)
-        return told
 
     def records(self) -> Iterator[Record]:
         """By split, then system, then text, so that a worker keeps one engine busy."""
@@ -231,7 +205,7 @@ class SpeechStage:
                 for language, voices in member.voices.items()
             }
             num_chars = sum(chars[language] * times for language, times in readings.items())
-            terms = _terms(member)
+            terms = terms_of(member)
             details.append(
                 {
                     "system": member.info.name,
@@ -262,26 +236,64 @@ class SpeechStage:
         left_out: dict[str, JSON] = {"left_out": list(self.notes)} if self.notes else {}
         return {
             **left_out,
-            "systems": {
-                member.info.name: {
-                    "family": member.info.family,
-                    "revision": member.revision,
-                    "fingerprint": json.loads(member.fingerprint or "null"),
-                    "license": member.info.license,
-                    "code_license": member.info.code_license,
-                    "weights_license": member.info.weights_license,
-                    "output_terms": member.info.output_terms,
-                    "sample_rate_hz": member.info.sample_rate_hz,
-                    "source": member.info.source_url,
-                    "voices": [voice.name for voice in member.all_voices],
-                    **({"prompts": member.recordings} if member.recordings else {}),
-                }
-                for member in self._cast
-            },
+            "systems": origins_of(self._cast),
         }
 
 
-def _terms(member: Cast) -> list[tuple[str, str]]:
+def identities_of(cast: Sequence[Cast]) -> dict[str, JSON]:
+    """What of each system is part of a plan's identity, by name."""
+    return {
+        member.info.name: {
+            "build": member.name,
+            "revision": member.revision,
+            **({"fingerprint": member.fingerprint} if member.fingerprint else {}),
+            **({"prompts": member.recordings} if member.recordings else {}),
+            "voices": [voice.name for voice in member.all_voices],
+        }
+        for member in cast
+    }
+
+
+def inputs_of(
+    cast: Sequence[Cast], engines: Engines, prompts: Sequence[Prompt] = ()
+) -> dict[str, str]:
+    """Where engines and recordings lie, and who needs a GPU: for workers, no part of identity."""
+    names = {member.name for member in cast} & set(engines.systems)
+    gpus: dict[str, JSON] = {
+        member.info.name: num_gpus(member.name, engines=engines) or 1.0
+        for member in cast
+        if member.info.needs_gpu
+    }
+    told = {GPUS_INPUT: canonical_json(gpus)} if gpus else {}
+    if names:
+        told[ENGINES_INPUT] = engines.to_json(sorted(names))
+    if prompts:
+        files: dict[str, JSON] = {prompt.name: str(prompt.audio) for prompt in prompts}
+        told[PROMPTS_INPUT] = canonical_json(files)
+    return told
+
+
+def origins_of(cast: Sequence[Cast]) -> dict[str, JSON]:
+    """Each system with its revision, licences, terms and recordings, for people."""
+    return {
+        member.info.name: {
+            "family": member.info.family,
+            "revision": member.revision,
+            "fingerprint": json.loads(member.fingerprint or "null"),
+            "license": member.info.license,
+            "code_license": member.info.code_license,
+            "weights_license": member.info.weights_license,
+            "output_terms": member.info.output_terms,
+            "sample_rate_hz": member.info.sample_rate_hz,
+            "source": member.info.source_url,
+            "voices": [voice.name for voice in member.all_voices],
+            **({"prompts": member.recordings} if member.recordings else {}),
+        }
+        for member in cast
+    }
+
+
+def terms_of(member: Cast) -> list[tuple[str, str]]:
     """Licence and terms of the clips in each voice."""
     cloned: dict[str, Any] = dict(member.recordings)
     own = {"license": member.info.license, "output_terms": member.info.output_terms}
@@ -298,8 +310,7 @@ class SpeechBench:
 
     def __init__(self, spec: StageSpec) -> None:
         self._systems: Mapping[str, Any] = spec.config["systems"]  # type: ignore[assignment] # JSON
-        assert spec.sample_rate_hz is not None
-        self._sample_rate_hz = spec.sample_rate_hz
+        self._sample_rate_hz = spec.sample_rate_hz or 0  # else each record has its own
         self._loaded: dict[str, Synthesizer] = {}
         self._recordings: dict[str, str] = json.loads(spec.inputs.get(PROMPTS_INPUT, "{}"))
         told = spec.inputs.get(ENGINES_INPUT)
@@ -325,10 +336,11 @@ class SpeechBench:
         spoken = speak(synthesizer, request)
         info = synthesizer.info
         cloned = self._systems[record.group].get("prompts", {}).get(request.voice, {})
+        sample_rate_hz: int = values.get("sample_rate_hz") or self._sample_rate_hz
         about = Utterance(
             id=record.id,
             audio=b"",
-            sample_rate_hz=self._sample_rate_hz,
+            sample_rate_hz=sample_rate_hz,
             num_samples=0,
             duration_s=0.0,
             text=request.text,
@@ -339,7 +351,7 @@ class SpeechBench:
             system=info.name,
             engine_revision=self._systems[record.group]["revision"],
             engine_fingerprint=self._systems[record.group].get("fingerprint", ""),
-            dataset="mosdata-build",
+            dataset=values.get("dataset", "mosdata-build"),
             sentence=values["sentence"],
             seed=request.seed,
             license=cloned.get("license", info.license),
@@ -352,7 +364,7 @@ class SpeechBench:
             speech_s=spoken.speech_s,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
         )
-        return [about.with_clip(resample(spoken.clip, self._sample_rate_hz))]
+        return [about.with_clip(resample(spoken.clip, sample_rate_hz))]
 
     def _synthesizer(self, system: str) -> Synthesizer:
         """The loaded system; one that cannot be loaded rejects its records, not the build.

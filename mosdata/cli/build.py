@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,13 +29,31 @@ from mosdata.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mosdata.builders.recipe_stage import RecipeStage
     from mosdata.builders.speech import SpeechStage
+    from mosdata.synth.base import Prompt
 
 
 def build(
     transcripts: Annotated[
-        Path, typer.Option("--transcripts", "-t", help="Text file, UTF-8, one sentence per line.")
-    ],
+        Path | None,
+        typer.Option("--transcripts", "-t", help="Text file, UTF-8, one sentence per line."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Recipe that says which clips to make: moe-paper, or a .toml file of your own. "
+            "In place of --systems, --voices, --takes, --sample-rate, --split and --seed."
+        ),
+    ] = None,
+    stand_in: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SYSTEM",
+            help="Who speaks in the place of a system of the recipe; 'missing': those that the "
+            "recipe suggests, for all that this machine lacks. May be repeated.",
+        ),
+    ] = None,
     systems: Annotated[
         str,
         typer.Option(
@@ -86,6 +105,7 @@ def build(
     from mosdata.builders.transcripts import read_transcripts
     from mosdata.cli import console
     from mosdata.cli.run_shards import tell_plan
+    from mosdata.errors import UsageError
     from mosdata.manifests.splits import SplitRule
     from mosdata.synth.prompts import read_prompts
 
@@ -96,26 +116,36 @@ def build(
         record_deadline=record_deadline,
         on=on,
     )
-    config = SpeechConfig(
-        systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
-        language=language,
-        voices=_wanted(voices),
-        prompts=() if prompts is None else read_prompts(prompts),
-        takes=takes,
-        seed=seed,
-        sample_rate_hz=sample_rate,
-        split=SplitRule.parse(split),
-    )
-    texts = read_transcripts(transcripts)
-    for remark in texts.notes:
-        console.note(f"{transcripts}: {remark}.")
-    stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
+    cloned = () if prompts is None else read_prompts(prompts)
+    if recipe is not None:
+        stage: SpeechStage | RecipeStage = _of_recipe(recipe, transcripts, stand_in or (), cloned)
+    elif transcripts is None or stand_in:
+        raise UsageError(
+            "--stand-in is for recipes: give --recipe as well."
+            if stand_in
+            else "What shall be said? Give --transcripts FILE, or --recipe NAME."
+        )
+    else:
+        config = SpeechConfig(
+            systems=tuple(name.strip() for name in systems.split(",") if name.strip()),
+            language=language,
+            voices=_wanted(voices),
+            prompts=cloned,
+            takes=takes,
+            seed=seed,
+            sample_rate_hz=sample_rate,
+            split=SplitRule.parse(split),
+        )
+        texts = read_transcripts(transcripts)
+        for remark in texts.notes:
+            console.note(f"{transcripts}: {remark}.")
+        stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
     for remark in stage.notes:
         console.note(f"{remark}.")
     if dry_run:
         plan_id = plan_id_of(stage)
         folder = out or WORKSPACE / f"build-{plan_id[:8]}"
-        _show_plan(stage, folder, plan_id, texts=len(texts.texts), as_json=as_json)
+        _show_plan(stage, folder, plan_id, as_json=as_json)
         return
     with (
         draft_plan(stage, records_per_shard=RECORDS_PER_SHARD) as draft,
@@ -158,14 +188,33 @@ def _named(out: Path | None) -> str:
     return f"{out} " if out else ""
 
 
+def _of_recipe(
+    recipe: str, transcripts: Path | None, stand_in: Sequence[str], prompts: Sequence[Prompt]
+) -> RecipeStage:
+    """The stage of a recipe."""
+    from mosdata.builders.recipe import read_recipe
+    from mosdata.builders.recipe_stage import MISSING, RecipeStage
+    from mosdata.errors import InvalidValue
+
+    stand_ins: dict[str, str] = {}
+    for given in stand_in:
+        slot, equals, system = given.partition("=")
+        if given != MISSING and not (slot and equals and system):
+            raise InvalidValue("--stand-in", given, f"NAME=SYSTEM, or {MISSING}")
+        stand_ins[slot] = system
+    read = read_recipe(recipe, transcripts=transcripts)
+    return RecipeStage(read, stand_ins=stand_ins, prompts=prompts)
+
+
 def _show_plan(
-    stage: SpeechStage, folder: Path, plan_id: str, *, texts: int, as_json: bool
+    stage: SpeechStage | RecipeStage, folder: Path, plan_id: str, *, as_json: bool
 ) -> None:
     from mosdata.builders.card import strictest_terms
     from mosdata.cli import console
 
     estimate = stage.estimate()
     splits = stage.split_counts()
+    texts = sum(splits.values())
     details: list[dict[str, Any]] = [dict(detail) for detail in estimate.details]
     terms = strictest_terms([detail["output_terms"] for detail in details])
     columns = ["system", "clips", "voices", "duration_s", "license", "output_terms"]

@@ -156,7 +156,7 @@ CHECKS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
 
 FENCES: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "system": (pa.string(), "`system` of the clips"),
-    "voice": (pa.string(), "`speaker` of the clips"),
+    "voice": (pa.string(), "`voice` of the clips"),
     "language": (pa.string(), "`language` of the clips"),
     "clips": (pa.int64(), "clips whose speaking rate is known"),
     "q1": (pa.float64(), "quartile of characters a second of `speech_s`; null below 8 clips"),

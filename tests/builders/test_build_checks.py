@@ -34,7 +34,7 @@ def voice(name, seconds, first=0):
     """Clips of one voice that last so long, each with a text of twenty characters."""
     return [
         utterance(
-            first + i, text=f"Twenty letters {first + i:05d}"[:20], speaker=name, speech_s=speech_s
+            first + i, text=f"Twenty letters {first + i:05d}"[:20], voice=name, speech_s=speech_s
         )
         for i, speech_s in enumerate(seconds)
     ]
@@ -80,7 +80,7 @@ def test_twins_are_named(tmp_path):
     """The same sound for other words or another voice; and the same request twice."""
     one = utterance(0)
     other = utterance(1, one.clip())  # another text
-    fallback = utterance(2, one.clip(), text=one.text, speaker="other")
+    fallback = utterance(2, one.clip(), text=one.text, voice="other")
     again = utterance(3, text=one.text, seed=one.seed)
     lone = utterance(4)
     dataset = write_dataset(tmp_path / "set", {"train": [one, other, fallback, again, lone]})

@@ -72,7 +72,7 @@ def test_the_page_has_what_was_made(built):
 def test_nothing_that_a_user_wrote_runs(page):
     """Names and texts are shown as they are, whatever is in them; nothing is fetched."""
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    text = page([utterance(i, text=evil, system=evil, speaker=evil) for i in range(2)])
+    text = page([utterance(i, text=evil, system=evil, voice=evil) for i in range(2)])
     tags = Tags(text)
 
     assert not {tag for tag, _ in tags.found} & {"script", "img", "iframe", "link"}
