@@ -194,6 +194,11 @@ class Casting:
 
     def _speechless(self, engine: Synthesizer, name: str) -> UsageError:
         """Why a system that was asked for has no voice."""
+        if not engine.voices():
+            return UsageError(
+                f"{name} speaks in the voices of recordings, and was given none: name some with "
+                "--prompts, or with prompts in engines.toml (docs/prompts.md)."
+            )
         fitting = [voice for language in self.languages for voice in voices_for(engine, language)]
         if not fitting:
             languages = {voice.language for voice in engine.voices()}

@@ -203,7 +203,7 @@ def inspect_prompt(prompt: Prompt, limits: PromptLimits | None) -> PromptFinding
 
 def _problems_of_text(prompt: Prompt, limits: PromptLimits) -> Iterator[tuple[str, str]]:
     if limits.needs_text and not prompt.text:
-        yield "prompt_text_missing", "has no text; this engine has to know what is said in it"
+        yield "prompt_without_text", "has no text; this engine has to know what is said in it"
     if prompt.text and parse_language(prompt.language).primary not in ANY:
         try:
             check_script(prompt.text, prompt.language)
@@ -215,7 +215,7 @@ def _problems_of_sound(clip: Clip, limits: PromptLimits) -> Iterator[tuple[str, 
     low, high = limits.min_duration_s, limits.max_duration_s
     if clip.sample_rate_hz < limits.min_sample_rate_hz:
         yield (
-            "prompt_rate_too_low",
+            "prompt_low_rate",
             f"is at {clip.sample_rate_hz} Hz; allowed: {limits.min_sample_rate_hz} Hz or more",
         )
     if not low <= clip.duration_s <= high:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from mosdata.errors import InvalidValue, UnknownName, UsageError
 from mosdata.manifests.systems import SYSTEM_NAMES
-from mosdata.synth.base import Synthesizer
+from mosdata.synth.base import Cloning, Synthesizer
 from mosdata.synth.engines import SYSTEM_ENGINES
 from mosdata.synth.hosting.configured import build_configured, num_gpus_of, why_not_configured
 from mosdata.synth.hosting.settings import Engines, EngineSettings, find_engines
@@ -200,6 +200,7 @@ def _checked(engine: object, name: str) -> Synthesizer:
             "a Synthesizer, see docs/systems.md",
             f"It lacks: {', '.join(lacks)}.",
         )
-    if not engine.voices():
+    clones = isinstance(engine, Cloning) and engine.prompt_limits is not None
+    if not clones and not engine.voices():
         raise InvalidValue(f"Engine {name!r}", "without a voice", "at least one voice")
     return engine

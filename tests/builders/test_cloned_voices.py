@@ -61,6 +61,14 @@ def hash_of(text):
     return int.from_bytes(text.encode()[:8].ljust(8, b"\0"), "big")
 
 
+class NoVoices(Cloner):
+    """An engine that has no voice before it gets a recording."""
+
+    def voices(self):
+        """Those of recordings."""
+        return tuple(self.cloned.values())
+
+
 class OwnVoices(Cloner):
     """The same engine with a checkpoint that clones nobody."""
 
@@ -152,8 +160,8 @@ def test_bad_recordings_are_left_out_and_named(stage, tmp_path):
 
     for name, rule in [
         ("long", "prompt_too_long"),
-        ("telephone", "prompt_rate_too_low"),
-        ("mute", "prompt_text_missing"),
+        ("telephone", "prompt_low_rate"),
+        ("mute", "prompt_without_text"),
         ("silent", "prompt_silent"),
     ]:
         assert f"cannot clone {name}.flac, the recording of voice {name!r}: it " in notes
@@ -196,6 +204,17 @@ def test_voices_and_systems_that_do_not_fit_are_errors(stage):
         stage("anna", systems=("tone",))
     with pytest.raises(UsageError, match="none of the systems clones"):
         stage("anna", systems=(f"{__name__}:OwnVoices",), language="de")
+
+
+def test_an_engine_without_a_voice_needs_recordings(stage):
+    """It is told which, and speaks when it has them."""
+    system = f"{__name__}:NoVoices"
+
+    assert ["anna"] == stage("anna", systems=(system,)).spec.config["systems"]["cloner"]["voices"]
+    with pytest.raises(UsageError, match="voices of recordings, and was given none"):
+        SpeechStage(
+            Transcripts(texts=(Transcript(text="Hello.", line=1),)), SpeechConfig(systems=(system,))
+        )
 
 
 def ids(stage):

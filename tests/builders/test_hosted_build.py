@@ -12,10 +12,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from mosdata.audio import encode_flac
 from mosdata.builders.plan import read_plan
+from mosdata.builders.speech import SpeechConfig, SpeechStage
 from mosdata.builders.stage import open_bench
+from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import UsageError
 from mosdata.manifests.store import open_dataset
+from mosdata.synth.prompts import read_prompts
+from mosdata.testing import speechlike
 
 TEXTS = [f"This is sentence number {i}." for i in range(8)]
 
@@ -168,3 +173,29 @@ def test_a_bench_that_turns_to_another_system_ends_the_one_before(tmp_path, host
 
     assert alive == [1, 0, 1]
     assert not hosted_workers(tmp_path)
+
+
+def test_recordings_are_prepared_once_a_worker(tmp_path, hosted, run):
+    """Given on the command line, they reach the engine in its own environment; same dataset."""
+    hosted(ann="cpu")
+    for name, seed in (("eve", 1), ("zoe", 2)):
+        sound = encode_flac(speechlike(2.0, seed=seed))
+        (tmp_path / f"{name}.flac").write_bytes(sound)
+    (tmp_path / "prompts.csv").write_text(
+        "name,audio,language,text,license\neve,eve.flac,en,x,CC0-1.0\nzoe,zoe.flac,en,,CC0-1.0\n"
+    )
+    config = SpeechConfig(systems=("ann",), prompts=read_prompts(tmp_path / "prompts.csv"))
+    lines = tuple(Transcript(text=text, line=i) for i, text in enumerate(TEXTS, start=1))
+    stage = SpeechStage(Transcripts(texts=lines), config)
+
+    one = run(stage, tmp_path / "one", executor="serial")
+    prepared = sorted(path.name.split()[1] for path in (tmp_path / "loads").glob("voice *"))
+    two = run(stage, tmp_path / "two", executor="process", workers=2)
+
+    assert ["eve", "zoe"] == prepared
+    assert one.dataset.dataset_id == two.dataset.dataset_id
+    assert (one.num_rows, one.num_rejected) == (2 * 8, 0)
+    longer = {row.text: row.duration_s for row in one.dataset.utterances() if row.voice == "eve"}
+    for row in one.dataset.utterances():
+        if row.voice == "zoe":
+            assert longer[row.text] == pytest.approx(2 * row.duration_s, rel=1e-3)

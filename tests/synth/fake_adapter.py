@@ -73,6 +73,10 @@ class Adapter:
 
             raise Rejected("bad_prompt", "The prompt is silent.")
         self.voices[voice["name"]] = 1 + len(voice["text"])
+        if self.options.get("loads"):
+            Path(self.options["loads"], f"voice {voice['name']} {os.getpid()}").touch(
+                exist_ok=False
+            )
 
     def synthesize(self, request):
         """Noise, or worse."""

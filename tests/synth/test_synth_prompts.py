@@ -204,7 +204,7 @@ def mostly_silent(duration_s, share):
 SOUNDS = {
     "prompt_too_short": speechlike(0.9),
     "prompt_too_long": speechlike(12.1),
-    "prompt_rate_too_low": speechlike(3.0, 8_000),
+    "prompt_low_rate": speechlike(3.0, 8_000),
     "prompt_silent": mostly_silent(3.0, 0.3),
     "prompt_clipped": loud(3.0, 0.002),
 }
@@ -240,7 +240,7 @@ def test_several_rules_are_all_named(folder, prompt):
     record(folder / "anna.flac", speechlike(0.5, 8_000))
     problems = inspect_prompt(replace(prompt, text=""), LIMITS).problems
 
-    assert {"prompt_text_missing", "prompt_rate_too_low", "prompt_too_short"} == {
+    assert {"prompt_without_text", "prompt_low_rate", "prompt_too_short"} == {
         rule for rule, _ in problems
     }
 
@@ -249,7 +249,7 @@ def test_a_text_is_needed_where_an_engine_needs_it(prompt):
     """And only there."""
     silent_about_it = replace(prompt, text="")
 
-    assert "prompt_text_missing" == inspect_prompt(silent_about_it, LIMITS).problems[0][0]
+    assert "prompt_without_text" == inspect_prompt(silent_about_it, LIMITS).problems[0][0]
     assert () == inspect_prompt(silent_about_it, replace(LIMITS, needs_text=False)).problems
     assert () == inspect_prompt(silent_about_it, None).problems
 
