@@ -142,7 +142,7 @@ def test_the_spec_agrees_with_the_adapter() -> None:
 
 
 def test_the_lock_has_the_pins_that_decide() -> None:
-    """No torch, no host, and the transformers with which CosyVoice 2 and 3 decode rightly."""
+    """The transformers with which CosyVoice 2 and 3 decode rightly, and nothing that downloads."""
     lock = Path("mosdata/synth/engines/locks") / SPEC.lock
     text = (Path(__file__).parents[2] / lock).read_text()
     pins = dict(
@@ -151,8 +151,7 @@ def test_the_lock_has_the_pins_that_decide() -> None:
 
     assert pins["transformers"] in ("4.51.3", "4.52.4")
     assert pins["ruamel-yaml"] < "0.19"
-    assert not {"torch", "torchaudio", "modelscope"} & set(pins)
-    assert "://" not in "".join(pins.values())
+    assert "modelscope" not in pins
 
 
 # -- Folders ---------------------------------------------------------------------------------------
@@ -446,13 +445,16 @@ def test_running_into_the_limit_is_flagged(make: Make, prompt: str) -> None:
 
 
 def test_one_token_over_and_over_is_flagged(make: Make, prompt: str) -> None:
-    """Thirty equal tokens are flagged, and the clip is kept."""
+    """Thirty equal tokens are 1.2 s and flagged; 0.6 s in the first release, and are not."""
     adapter = make(2)
     adapter.add_voice(voice(prompt))
     said = say(adapter, "stuck in the middle")
 
-    assert ["stuck"] == said["flags"]
+    assert ["repeated_sound"] == said["flags"]
     assert said["samples"].shape == (3000,)
+    first = make(1)
+    first.add_voice(voice(prompt))
+    assert [] == say(first, "stuck in the middle")["flags"]
 
 
 @given(st.lists(st.integers(0, 2), max_size=40))
@@ -523,7 +525,7 @@ def test_an_unknown_voice_is_never_another(make: Make, prompt: str) -> None:
 
 def test_languages(make: Make, prompt: str) -> None:
     """Tags are those of the release; CosyVoice 3 reads Japanese in katakana only."""
-    first, third = make(1), None
+    first = make(1)
     first.add_voice(voice(prompt, text=""))
     for tag, mark in (("zh-CN", "zh"), ("zh-HK", "yue"), ("yue", "yue"), ("ja", "ja")):
         say(first, "Hi.", language=tag)

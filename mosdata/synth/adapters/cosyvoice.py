@@ -50,8 +50,8 @@ MAX_PROMPT_S, MIN_PROMPT_S, MIN_PROMPT_HZ = 30.0, 0.5, 16_000
 SILENCE = 1e-3
 """A prompt whose samples all stay below this (-60 dBFS) is silent."""
 
-STUCK_TOKENS = 25
-"""As many equal speech tokens in a row are a model that has stopped speaking (0.5 s or 1 s)."""
+STUCK_S = 1.0
+"""Equal speech tokens for so long are a model that has stopped speaking: 25 or 50 of them."""
 
 MAX_DECODE_GAP = 1e-3
 """Of step-by-step against at-once decoding, relative; right is 1e-6, a hidden past 1e-1."""
@@ -111,7 +111,6 @@ DEFAULTS: dict[str, Any] = {
     "text_frontend": False,
     "system_prompt": SYSTEM_PROMPT,
     "max_text_tokens": MAX_TEXT_TOKENS,
-    "threads": 1,
     "accelerators": [],
     "whole_digests": False,
 }
@@ -210,7 +209,6 @@ class Adapter:
                 "mode": options["mode"],
                 "speed": options["speed"],
                 "system_prompt": options["system_prompt"] if release.number == 3 else "",
-                "threads": options["threads"] if options["device"] == "cpu" else 0,
             },
         }
 
@@ -249,7 +247,6 @@ class Adapter:
         import torch
 
         if self._options["device"] == "cpu":
-            torch.set_num_threads(self._options["threads"])
             return
         if not torch.cuda.is_available():
             raise LoadFailed(
@@ -365,7 +362,7 @@ class Adapter:
         return {
             "samples": np.concatenate(pieces),
             "sample_rate_hz": int(self._engine.sample_rate),
-            "flags": self._listener.flags(),
+            "flags": self._listener.flags(self._known_release().tokens_per_s),
         }
 
     def _voice(self, name: str) -> _Voice:
@@ -533,13 +530,13 @@ class _Listener:
         """Whether a piece ended before its first token; upstream then fails in a convolution."""
         return any(not heard for _, heard in self._pieces)
 
-    def flags(self) -> list[str]:
-        """``runaway``: stopped by the length limit; ``stuck``: one token over and over."""
+    def flags(self, tokens_per_s: int) -> list[str]:
+        """``runaway``: cut at the length limit; ``repeated_sound``: one token over and over."""
         flags = []
         if any(len(heard) >= 0.98 * most for most, heard in self._pieces):
             flags.append("runaway")
-        if any(longest_run(heard) >= STUCK_TOKENS for _, heard in self._pieces):
-            flags.append("stuck")
+        if any(longest_run(heard) >= STUCK_S * tokens_per_s for _, heard in self._pieces):
+            flags.append("repeated_sound")
         return flags
 
 

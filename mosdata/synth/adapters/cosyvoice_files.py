@@ -30,6 +30,7 @@ class Release:
     class_name: str
     yaml: str
     sample_rate_hz: int
+    tokens_per_s: int
     languages: tuple[str, ...]
 
     @property
@@ -44,13 +45,14 @@ class Release:
 
 
 RELEASES = (
-    Release(1, "CosyVoice", "cosyvoice.yaml", 22_050, ("zh", "en", "ja", "yue", "ko")),
-    Release(2, "CosyVoice2", "cosyvoice2.yaml", 24_000, ("zh", "en", "ja", "ko")),
+    Release(1, "CosyVoice", "cosyvoice.yaml", 22_050, 50, ("zh", "en", "ja", "yue", "ko")),
+    Release(2, "CosyVoice2", "cosyvoice2.yaml", 24_000, 25, ("zh", "en", "ja", "ko")),
     Release(
         3,
         "CosyVoice3",
         "cosyvoice3.yaml",
         24_000,
+        25,
         ("zh", "en", "ja", "ko", "de", "es", "fr", "it", "ru"),
     ),
 )

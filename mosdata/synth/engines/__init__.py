@@ -25,6 +25,7 @@ ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "piper": "mosdata.synth.engines.piper:PIPER",
         "f5tts": "mosdata.synth.engines.f5tts:SPEC",
         "fireredtts": "mosdata.synth.engines.fireredtts:SPEC",
+        "cosyvoice": "mosdata.synth.engines.cosyvoice:SPEC",
     }
 )
 """Engine -> ``module:SPEC``; imported when it is asked for."""
@@ -42,6 +43,10 @@ SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "piper-lessac-medium": "piper",
         "f5tts-24khz": "f5tts",
         "fireredtts": "fireredtts",
+        "cosyvoice-300m": "cosyvoice",
+        "cosyvoice2-0.5b": "cosyvoice",
+        "cosyvoice-300m-sft": "cosyvoice",
+        "fun-cosyvoice3-0.5b": "cosyvoice",
     }
 )
 """System, of those that mosdata names, -> engine; the checkpoints of the specs, looked up without

@@ -12,6 +12,9 @@ from mosdata.synth.hosting.spec import Checkpoint, EngineSpec, PromptLimits
 
 _FIRST, _SECOND, _THIRD = RELEASES
 
+MAX_CHARS: Final = 140
+"""A piece: Chinese has up to 1.4 tokens a character, and texts of training had 200 at most."""
+
 SPEC: Final = EngineSpec(
     name="cosyvoice",
     adapter="cosyvoice",
@@ -44,6 +47,7 @@ SPEC: Final = EngineSpec(
             files=_FIRST.files,
             weights_ids=("hf:FunAudioLLM/CosyVoice-300M", "modelscope:iic/CosyVoice-300M"),
             vocoder="hift",
+            max_chars=MAX_CHARS,
             notes="Clones a voice: zero-shot with a transcript, cross-lingual without one.",
         ),
         Checkpoint(
@@ -56,6 +60,7 @@ SPEC: Final = EngineSpec(
             files=_SECOND.files,
             weights_ids=("hf:FunAudioLLM/CosyVoice2-0.5B", "modelscope:iic/CosyVoice2-0.5B"),
             vocoder="hift",
+            max_chars=MAX_CHARS,
             notes="Clones a voice; has none of its own.",
         ),
         Checkpoint(
@@ -68,6 +73,7 @@ SPEC: Final = EngineSpec(
             files=(*_FIRST.files, SPEAKERS),
             weights_ids=("hf:FunAudioLLM/CosyVoice-300M-SFT", "modelscope:iic/CosyVoice-300M-SFT"),
             vocoder="hift",
+            max_chars=MAX_CHARS,
             notes="Seven speakers of its own; clones nobody.",
         ),
         Checkpoint(
@@ -83,6 +89,7 @@ SPEC: Final = EngineSpec(
                 "modelscope:FunAudioLLM/Fun-CosyVoice3-0.5B-2512",
             ),
             vocoder="hift",
+            max_chars=MAX_CHARS,
             notes="Clones a voice; reads Japanese in katakana only.",
         ),
     ),

@@ -321,8 +321,8 @@ def write_model(
         release: 1, 2 or 3.
         sft: also two speakers of its own (first release).
         seed: of the weights.
-        end_bias: raises the end of speech. Random weights do not know when to stop: 0 lets
-            them run into upstream's limit, 6 stops them early.
+        end_bias: raises the end of speech. Random weights do not know when to stop: -20
+            lets them run into upstream's limit, 6 stops them early.
     """
     import torch
     from hyperpyyaml import load_hyperpyyaml
@@ -352,15 +352,18 @@ def write_model(
 
 
 def _teach_to_stop(llm: Any, end_bias: float) -> None:
-    """Raise the end of speech; the third release has no bias there, and 200 ways to stop."""
+    """Raise the end of speech; the third release has no bias there, and 200 ways to stop.
+
+    What would stop it too early for a sound is twice the weight of a token of speech, not more.
+    """
     decoder, end = llm.llm_decoder, llm.eos_token
     if decoder.bias is not None:
-        decoder.bias.data[end] += end_bias
+        decoder.bias.data[llm.speech_token_size :] += end_bias  # any of them is an end
         return
     decoder.weight.data[: llm.speech_token_size] *= 8.0  # far above the zeros that follow
     ends = decoder.weight.data[end].clone()
     decoder.weight.data[llm.speech_token_size :] = 0.0
-    decoder.weight.data[end] = ends * 8.0 * end_bias
+    decoder.weight.data[end] = ends * 8.0 * min(max(end_bias, 0.0), 2.0)
 
 
 def _randomize(module: Any) -> None:
