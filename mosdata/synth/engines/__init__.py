@@ -26,6 +26,7 @@ ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "f5tts": "mosdata.synth.engines.f5tts:SPEC",
         "fireredtts": "mosdata.synth.engines.fireredtts:SPEC",
         "cosyvoice": "mosdata.synth.engines.cosyvoice:SPEC",
+        "fireredtts2": "mosdata.synth.engines.fireredtts:SPEC_2",
     }
 )
 """Engine -> ``module:SPEC``; imported when it is asked for."""
@@ -47,6 +48,7 @@ SYSTEM_ENGINES: Final[Mapping[str, str]] = MappingProxyType(
         "cosyvoice2-0.5b": "cosyvoice",
         "cosyvoice-300m-sft": "cosyvoice",
         "fun-cosyvoice3-0.5b": "cosyvoice",
+        "fireredtts2": "fireredtts2",
     }
 )
 """System, of those that mosdata names, -> engine; the checkpoints of the specs, looked up without
