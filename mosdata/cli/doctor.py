@@ -165,6 +165,7 @@ def _show(found: dict[str, Any]) -> None:
     for title, key in (("Systems", "systems"), ("Metrics", "metrics")):
         rows = [[name, "ready" if why is None else why] for name, why in found[key].items()]
         console.table(title, ["name", "state"], rows)
+    console.say("Engines with weights of their own: 'mosdata engines list'.")
     if found["report"]:
         console.say(found["report"])
     if all(why is not None for name, why in found["systems"].items() if name != "tone"):

@@ -219,7 +219,7 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path, sent
     ended = subprocess.run(
         [*command, "--systems", "espeak-formant"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
