@@ -157,6 +157,7 @@ class CommandEngine:
             sample_rate_hz=method.sample_rate_hz,
             languages=("en",),
             license="MIT-Festival",
+            code_license="MIT-Festival",
             output_terms="open",
             seconds_per_char=0.065,
             source_url=method.source_url,

@@ -223,6 +223,7 @@ def _info(name: str, family: str) -> SystemInfo:
         sample_rate_hz=SAMPLE_RATE_HZ,
         languages=tuple(dict.fromkeys(b.language.partition("-")[0] for b in BASES.values())),
         license=NO_ENGINE_TERMS,
+        code_license="GPL-3.0-or-later",
         output_terms="open",
         seconds_per_char=0.06,
         source_url="https://github.com/espeak-ng/espeak-ng",
