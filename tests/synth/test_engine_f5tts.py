@@ -28,6 +28,8 @@ from tests.synth.environments import KEPT
 
 SENTENCE = "The birch canoe slid on the smooth planks."
 
+FILES = ("model_1250000.safetensors", "vocos/config.yaml", "vocos/pytorch_model.bin")
+
 PINNED = (
     *("audioop-lts", "einops", "einx", "encodec", "f5-tts", "frozendict", "loguru", "pydub"),
     *(
@@ -47,7 +49,7 @@ PINNED = (
 def folder(tmp_path):
     """A model folder of the stand-in."""
     (tmp_path / "model" / "vocos").mkdir(parents=True)
-    for name in SPEC.checkpoints[0].files:
+    for name in FILES:
         (tmp_path / "model" / name).write_text(name)
     return tmp_path / "model"
 
@@ -73,7 +75,7 @@ def test_limits_and_files_are_those_of_the_spec():
     options = f5tts.Options(model_dir="")
 
     assert vars(f5tts.LIMITS) == limits
-    assert options.ckpt_file in SPEC.checkpoints[0].files
+    assert {options.ckpt_file, *SPEC.checkpoints[0].files} == {*FILES}
     assert SPEC.sampling == {name: getattr(options, name) for name in SPEC.sampling}
 
 
@@ -175,7 +177,7 @@ def test_the_fingerprint_is_the_same_before_and_after_loading(folder):
         assert before == made.describe()
         assert 16 == before["fingerprint"]["sampling"]["nfe_step"]
         assert "1.1.22" == before["fingerprint"]["upstream"]["version"]
-        assert {*SPEC.checkpoints[0].files, "vocab.txt"} == set(before["fingerprint"]["weights"])
+        assert {*FILES, "vocab.txt"} == set(before["fingerprint"]["weights"])
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ SPEC: Final = EngineSpec(
             weights_license="CC-BY-NC-4.0",
             output_terms="non-commercial",
             license="CC-BY-NC-4.0",
-            files=("model_1250000.safetensors", "vocos/config.yaml", "vocos/pytorch_model.bin"),
+            files=("vocos/config.yaml", "vocos/pytorch_model.bin"),
             weights_ids=(
-                "hf:SWivid/F5-TTS (F5TTS_v1_Base), with hf:charactr/vocos-mel-24khz in its vocos/",
+                "hf:SWivid/F5-TTS (F5TTS_v1_Base/model_1250000.safetensors), with "
+                "hf:charactr/vocos-mel-24khz as vocos/ beside it",
             ),
             max_chars=135,
             vocoder="vocos",
@@ -43,4 +44,5 @@ SPEC: Final = EngineSpec(
         ),
     ),
 )
-"""``max_chars`` is upstream's own default for a chunk (``chunk_text``)."""
+"""``max_chars`` is upstream's own default for a chunk (``chunk_text``). The checkpoint is not among
+the files, as those of users have other names (option ``ckpt_file``): the adapter looks for it."""
