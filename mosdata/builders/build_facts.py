@@ -23,6 +23,7 @@ _COLUMNS: Final = (
     "voice",
     "language",
     "text",
+    "heard",
     "duration_s",
     "speech_s",
     "sample_rate_hz",
@@ -87,7 +88,7 @@ class BuildFacts:
         self.dataset = dataset
         table = dataset.table(_COLUMNS)
         self._rows: dict[str, list[Any]] = {
-            name: table[name].to_pylist() for name in ("id", "system", "voice", "text")
+            name: table[name].to_pylist() for name in ("id", "system", "voice", "text", "heard")
         }
         self._durations: NDArray[np.float64] = table["duration_s"].to_numpy()
         self._rates = rates_of(table)
@@ -203,6 +204,8 @@ class BuildFacts:
                 said += _allowed(check)
         if flag in ("slow_speech", "fast_speech"):
             said += f"; {self._rates[place]:.1f} characters/s"
+        if flag in FLAGS and FLAGS[flag].found_by == "transcript":
+            said += f"; heard: “{self._rows['heard'][place] or ''}”"
         others = [name for name in self.flags_of[clip_id] if name != flag]
         return f"{said}. Also: {', '.join(others)}." if others else f"{said}."
 

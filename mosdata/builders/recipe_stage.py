@@ -25,6 +25,7 @@ from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import SYSTEM_NAMES, class_names
 from mosdata.synth.base import Prompt, Voice
 from mosdata.synth.hosting.settings import Engines, find_engines
+from mosdata.synth.recognisers import revision_of
 from mosdata.synth.speak import method_of
 from mosdata.synth.systems import known_systems, why_unavailable
 from mosdata.synth.text.tidy import tidy
@@ -59,6 +60,7 @@ class RecipeStage:
         *,
         stand_ins: Mapping[str, str] | None = None,
         prompts: Sequence[Prompt] = (),
+        asr: str = "",
     ) -> None:
         """Find the systems and ask them what they are.
 
@@ -67,6 +69,7 @@ class RecipeStage:
             stand_ins: who speaks in whose place, by the name that the recipe has; the key
                 :data:`MISSING` lets those that the recipe suggests speak for all that is missing.
             prompts: recordings of voices to clone, for the systems that can; they come first.
+            asr: recogniser that listens to every clip, or none.
 
         Raises:
             UnknownName: the recipe has no such system, or a system has no such voice.
@@ -74,6 +77,8 @@ class RecipeStage:
         """
         self.recipe = recipe
         self._prompts = tuple(prompts)
+        self._asr_spec = asr
+        self._asr = revision_of(asr) if asr else ""
         self._engines = find_engines()
         self._texts = [_split_text(text, recipe.split) for text in recipe.texts]
         parts, self.left_out = _dealt(recipe, dict(stand_ins or {}), self._engines)
@@ -119,6 +124,7 @@ class RecipeStage:
             "split": list(self.recipe.split.shares),
             "stand_ins": stand_ins,
             "systems": identities_of(self._cast),
+            **({"asr": self._asr} if self._asr else {}),
         }
         return StageSpec(
             name="build",
@@ -126,7 +132,7 @@ class RecipeStage:
             config=config,
             class_names=tuple(class_names(self.systems)),
             sample_rate_hz=self._rate,
-            inputs=inputs_of(self._cast, self._engines, self._prompts),
+            inputs=inputs_of(self._cast, self._engines, prompts=self._prompts, asr=self._asr_spec),
         )
 
     def records(self) -> Iterator[Record]:
@@ -156,6 +162,7 @@ class RecipeStage:
                 "recipe": self.recipe.name,
                 "slot": part.slot,
                 **({"again": part.again} if part.again else {}),
+                **({"asr": self._asr} if self._asr else {}),
                 "language": part.take.language,
                 **({"prompt": prompt.identity} if (prompt := voices[voice].prompt) else {}),
                 **method_of(member.info, tidy(text), part.take.language),

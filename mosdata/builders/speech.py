@@ -13,6 +13,7 @@ from typing import Any, Final
 from mosdata.audio import resample
 from mosdata.builders.casting import Cast, Casting, Wanted
 from mosdata.builders.licences import strictest_terms
+from mosdata.builders.listening import ASR_INPUT, Listener
 from mosdata.builders.stage import GPUS_INPUT, Estimate, Record, StageSpec
 from mosdata.builders.transcripts import Transcript, Transcripts
 from mosdata.errors import InvalidValue, MosdataError, RecordRejected, UsageError
@@ -23,6 +24,7 @@ from mosdata.manifests.splits import SPLITS, SplitRule
 from mosdata.manifests.systems import class_names
 from mosdata.synth.base import Cloning, Closing, Prompt, SpeechRequest, Synthesizer
 from mosdata.synth.hosting.settings import Engines, engines_from_json, find_engines
+from mosdata.synth.recognisers import revision_of
 from mosdata.synth.speak import method_of, speak
 from mosdata.synth.systems import build_system, num_gpus
 from mosdata.synth.text.languages import parse_language
@@ -54,6 +56,7 @@ class SpeechConfig:
         seed: seed of the run; every random choice follows from it.
         sample_rate_hz: rate of the dataset.
         split: shares of train, validation and test, by text.
+        asr: recogniser that listens to every clip (:mod:`mosdata.synth.recognisers`), or none.
 
     Raises:
         InvalidValue: a number out of range, a rate that is not usual, or no language tag.
@@ -67,6 +70,7 @@ class SpeechConfig:
     seed: int = 0
     sample_rate_hz: int = 16_000
     split: SplitRule = SplitRule()  # noqa: RUF009 - frozen, so sharing it is safe
+    asr: str = ""
 
     def __post_init__(self) -> None:
         parse_language(self.language)
@@ -117,6 +121,7 @@ class SpeechStage:
             reaches_gpus: whether a GPU will be found where no system was named; None to look here.
         """
         self.config = config
+        self._asr = revision_of(config.asr) if config.asr else ""
         self._engines = find_engines()
         self._texts = tuple(_named(text, config) for text in transcripts.texts)
         spoken = dict.fromkeys(text.language for text in self._texts)
@@ -149,6 +154,7 @@ class SpeechStage:
             "split": list(self.config.split.shares),
             "systems": identities_of(self._cast),
             "takes": self.config.takes,
+            **({"asr": self._asr} if self._asr else {}),
         }
         return StageSpec(
             name="build",
@@ -156,7 +162,9 @@ class SpeechStage:
             config=config,
             class_names=tuple(class_names(self.systems)),
             sample_rate_hz=self.config.sample_rate_hz,
-            inputs=inputs_of(self._cast, self._engines, self.config.prompts),
+            inputs=inputs_of(
+                self._cast, self._engines, prompts=self.config.prompts, asr=self.config.asr
+            ),
         )
 
     def records(self) -> Iterator[Record]:
@@ -181,6 +189,7 @@ class SpeechStage:
                     **method_of(member.info, tidy(text.text), text.language),
                     **({"prompt": voice.prompt.identity} if voice.prompt else {}),
                     **({"language": text.language} if text.has_language else {}),
+                    **({"asr": self._asr} if self._asr else {}),
                 }
                 record_id = stable_id("clip", key)
                 payload: dict[str, JSON] = {
@@ -255,9 +264,9 @@ def identities_of(cast: Sequence[Cast]) -> dict[str, JSON]:
 
 
 def inputs_of(
-    cast: Sequence[Cast], engines: Engines, prompts: Sequence[Prompt] = ()
+    cast: Sequence[Cast], engines: Engines, *, prompts: Sequence[Prompt] = (), asr: str = ""
 ) -> dict[str, str]:
-    """Where engines and recordings lie, and who needs a GPU: for workers, no part of identity."""
+    """Where all lies that workers need, and who needs a GPU; no part of the identity."""
     names = {member.name for member in cast} & set(engines.systems)
     gpus: dict[str, JSON] = {
         member.info.name: num_gpus(member.name, engines=engines) or 1.0
@@ -270,6 +279,8 @@ def inputs_of(
     if prompts:
         files: dict[str, JSON] = {prompt.name: str(prompt.audio) for prompt in prompts}
         told[PROMPTS_INPUT] = canonical_json(files)
+    if asr:
+        told[ASR_INPUT] = asr
     return told
 
 
@@ -313,6 +324,10 @@ class SpeechBench:
         self._sample_rate_hz = spec.sample_rate_hz or 0  # else each record has its own
         self._loaded: dict[str, Synthesizer] = {}
         self._recordings: dict[str, str] = json.loads(spec.inputs.get(PROMPTS_INPUT, "{}"))
+        asr = spec.config.get("asr")
+        self._listener = (
+            Listener(spec.inputs[ASR_INPUT], revision=str(asr)) if asr is not None else None
+        )
         told = spec.inputs.get(ENGINES_INPUT)
         self._engines = None if told is None else engines_from_json(told)
 
@@ -333,9 +348,16 @@ class SpeechBench:
             voice=values["voice"],
             seed=values["seed"],
         )
-        spoken = speak(synthesizer, request)
         info = synthesizer.info
         cloned = self._systems[record.group].get("prompts", {}).get(request.voice, {})
+        heard: str | None = None
+        if self._listener is None:
+            spoken = speak(synthesizer, request)
+        else:
+            prompt = cloned.get("text", "")
+            listened = self._listener.speak(synthesizer, request, prompt=prompt)
+            request, spoken = listened.request, listened.spoken
+            heard = listened.heard.text if listened.heard else None
         sample_rate_hz: int = values.get("sample_rate_hz") or self._sample_rate_hz
         about = Utterance(
             id=record.id,
@@ -362,6 +384,7 @@ class SpeechBench:
             boundaries_s=spoken.boundaries_s,
             flags=spoken.flags,
             speech_s=spoken.speech_s,
+            heard=heard,
             sample_rate_source_hz=spoken.clip.sample_rate_hz,
         )
         return [about.with_clip(resample(spoken.clip, sample_rate_hz))]

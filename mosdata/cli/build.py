@@ -75,6 +75,13 @@ def build(
             help="Recordings of voices to clone: .toml, .csv or .jsonl (docs/prompts.md)."
         ),
     ] = None,
+    asr: Annotated[
+        str,
+        typer.Option(
+            help="Recogniser that listens to every clip and flags what it hears otherwise: "
+            "module:factory, or hf:FOLDER with a model of transformers (docs/gates.md)."
+        ),
+    ] = "",
     takes: Annotated[int, typer.Option(help="Readings of each text by each voice.")] = 1,
     sample_rate: Annotated[int, typer.Option(help="Rate of the dataset, Hz.")] = 16_000,
     split: Annotated[str, typer.Option(help="train:validation:test, by sentence.")] = "8:1:1",
@@ -118,7 +125,9 @@ def build(
     )
     cloned = () if prompts is None else read_prompts(prompts)
     if recipe is not None:
-        stage: SpeechStage | RecipeStage = _of_recipe(recipe, transcripts, stand_in or (), cloned)
+        stage: SpeechStage | RecipeStage = _of_recipe(
+            recipe, transcripts, stand_in or (), cloned, asr
+        )
     elif transcripts is None or stand_in:
         raise UsageError(
             "--stand-in is for recipes: give --recipe as well."
@@ -135,6 +144,7 @@ def build(
             seed=seed,
             sample_rate_hz=sample_rate,
             split=SplitRule.parse(split),
+            asr=asr,
         )
         texts = read_transcripts(transcripts)
         for remark in texts.notes:
@@ -189,7 +199,11 @@ def _named(out: Path | None) -> str:
 
 
 def _of_recipe(
-    recipe: str, transcripts: Path | None, stand_in: Sequence[str], prompts: Sequence[Prompt]
+    recipe: str,
+    transcripts: Path | None,
+    stand_in: Sequence[str],
+    prompts: Sequence[Prompt],
+    asr: str,
 ) -> RecipeStage:
     """The stage of a recipe."""
     from mosdata.builders.recipe import read_recipe
@@ -203,7 +217,7 @@ def _of_recipe(
             raise InvalidValue("--stand-in", given, f"NAME=SYSTEM, or {MISSING}")
         stand_ins[slot] = system
     read = read_recipe(recipe, transcripts=transcripts)
-    return RecipeStage(read, stand_ins=stand_ins, prompts=prompts)
+    return RecipeStage(read, stand_ins=stand_ins, prompts=prompts, asr=asr)
 
 
 def _show_plan(

@@ -6,7 +6,7 @@ kept; whoever uses a dataset decides what a flag is worth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -187,7 +187,7 @@ FLAG_TABLE: Final = (
     ),
     Flag(
         name="asr_bad",
-        meaning="a recogniser heard something quite different, twice",
+        meaning="a recogniser heard something quite different, at both attempts",
         unit="share",
         high=0.4,
         found_by="transcript",
@@ -195,7 +195,7 @@ FLAG_TABLE: Final = (
     ),
     Flag(
         name="repeated_words",
-        meaning="three words in a row are heard more often than the text has them",
+        meaning="three words in a row (six characters in CJK), or one after itself, come again",
         unit="times more",
         high=0.0,
         found_by="transcript",
@@ -203,11 +203,16 @@ FLAG_TABLE: Final = (
     ),
     Flag(
         name="prompt_leak",
-        meaning="three words in a row come from the text of the voice's prompt",
-        unit="runs of words",
+        meaning="three words in a row (six characters) come from the prompt of the voice alone",
+        unit="runs",
         high=0.0,
         found_by="transcript",
         source="cloning engines that read their prompt aloud (F5-TTS, OmniVoice)",
+    ),
+    Flag(
+        name="asr_failed",
+        meaning="the recogniser could not listen to this clip, so nobody knows what is said",
+        found_by="transcript",
     ),
     Flag(
         name="second_attempt",
@@ -242,3 +247,9 @@ FLAG_TABLE: Final = (
 
 FLAGS: Final[Mapping[str, Flag]] = MappingProxyType({flag.name: flag for flag in FLAG_TABLE})
 CLIP_FLAGS: Final = tuple(flag for flag in FLAG_TABLE if flag.found_by == "clip")
+
+
+def in_order(found: Iterable[str]) -> tuple[str, ...]:
+    """Flags as the table has them; those of engines that it does not know come last."""
+    flags = {*found}
+    return (*(name for name in FLAGS if name in flags), *sorted(flags - {*FLAGS}))

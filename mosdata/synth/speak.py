@@ -12,7 +12,7 @@ not audio is asked for again with other seeds: engines that draw fail now and th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,7 +31,7 @@ from mosdata.synth.base import (
     as_speech,
     unknown_voice,
 )
-from mosdata.synth.flags import FLAGS
+from mosdata.synth.flags import in_order
 from mosdata.synth.gates import check_speech, inspect_speech
 from mosdata.synth.text.frontend import Words, frontend_id, in_words
 from mosdata.synth.text.languages import primary_of
@@ -109,7 +109,7 @@ def speak(synthesizer: Synthesizer, request: SpeechRequest) -> Spoken:
     return Spoken(
         clip=clip,
         text=words.text,
-        flags=_in_order(flags),
+        flags=in_order(flags),
         boundaries_s=boundaries_s,
         speech_s=found.speech_s,
     )
@@ -187,12 +187,6 @@ def _joined(clips: Sequence[Clip], parts: Sequence[Piece]) -> tuple[Clip, tuple[
         samples += [pause, clip.samples]
         length += clip.num_samples
     return Clip(np.concatenate(samples), rate_hz), tuple(starts)
-
-
-def _in_order(found: Iterable[str]) -> tuple[str, ...]:
-    """Flags as the table has them; those of engines that it does not know come last."""
-    flags = {*found}
-    return (*(name for name in FLAGS if name in flags), *sorted(flags - {*FLAGS}))
 
 
 def voices_for(synthesizer: Synthesizer, language: str) -> tuple[Voice, ...]:
