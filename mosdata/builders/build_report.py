@@ -71,9 +71,11 @@ def _header(title: str, facts: BuildFacts, parts: Sequence[tuple[str, str, Html]
     listed = {
         "dataset": str(manifest.get("dataset_id", ""))[:12],
         "made by": str(manifest.get("created_by", "mosdata")),
+        "recipe": str(config.get("recipe", "")),
         "language": str(config.get("language", "")),
         "rate": f"{rate} Hz" if rate else "several",
         "seed": str(config.get("seed", "")),
+        "listened by": str(config.get("asr", "")),
         "splits": ", ".join(
             f"{sum(f.rows for f in facts.dataset.files_of(split)):,} {split}"
             for split in facts.dataset.splits
@@ -145,6 +147,10 @@ def _terms(facts: BuildFacts) -> set[str]:
 def _verdict(facts: BuildFacts) -> list[str]:
     """What matters, worst first, in sentences."""
     lines = []
+    config: Mapping[str, Any] = facts.dataset.manifest.get("config", {})
+    if config.get("stand_ins"):
+        named = ", ".join(f"{name} for {slot}" for slot, name in config["stand_ins"].items())
+        lines.append(f"Stand-ins spoke, so this is not the recipe's data set: {named}.")
     silent = [one.name for one in facts.systems if not one.clips]
     if silent:
         lines.append(f"Nothing at all came from {', '.join(silent)}; see what was rejected.")

@@ -230,7 +230,7 @@ def players(clips: Sequence[HeardClip]) -> list[Content]:
         tag(
             "div",
             [
-                tag("h3", f"{clip.system} · {clip.voice}"),
+                tag("h3", " · ".join(filter(None, (clip.system, clip.voice)))),
                 *([tag("p", clip.why)] if clip.why else []),
                 tag("p", f"“{clip.text}”"),
                 audio(clip.flac),

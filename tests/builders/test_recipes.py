@@ -139,6 +139,7 @@ def test_the_paper_is_built_whole_by_stand_ins(tmp_path, monkeypatch):
     card = (dataset.folder / "README.md").read_text()
     assert "`stand-in-e4` for original" in card
     assert "--stand-in original=paper_engines:E4" in card
+    assert "stand-in-e4 for original" in (dataset.folder / "report.html").read_text()
     provenance = json.loads((dataset.folder / "provenance.json").read_text())
     assert provenance["recipe"]["stand_ins"] == stand_ins
     assert verify_dataset(dataset).is_sound
