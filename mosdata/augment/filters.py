@@ -30,6 +30,10 @@ DENORMAL_GUARD: Final = 1e-20
 the filter would otherwise ring on in numbers too small for the processor's fast path."""
 
 
+CHUNK: Final = 32_768
+"""Samples that stay near the processor while double precision is needed; an even number."""
+
+
 class _Filter(LadderCorruption):
     """A causal Butterworth filter; nothing about it is drawn."""
 
@@ -48,9 +52,13 @@ class _Filter(LadderCorruption):
         from scipy.signal import sosfilt
 
         sections = _sections(self.kind, number(applied, "cutoff_hz"), clip.sample_rate_hz)
-        samples = clip.samples.astype(np.float64)
-        samples[::2] += DENORMAL_GUARD
-        return np.asarray(sosfilt(sections, samples), dtype=np.float32)
+        state = np.zeros((len(sections), 2))
+        filtered = np.empty_like(clip.samples)
+        for start in range(0, clip.num_samples, CHUNK):
+            part = clip.samples[start : start + CHUNK].astype(np.float64)
+            part[::2] += DENORMAL_GUARD
+            filtered[start : start + CHUNK], state = sosfilt(sections, part, zi=state)
+        return filtered
 
 
 class LowPass(_Filter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
@@ -20,9 +21,12 @@ BITRATES_KBPS: Final = (8, 16, 24, 32, 40, 48, 56, 64)
 ENCODER_RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000)
 """MPEG-2 and 2.5 rates: MPEG-1 (32 kHz and up) has no bitrate below 32 kbps."""
 
-TAIL_SAMPLES: Final = 2560
-"""Silence after the clip while it is coded: fast_mp3_augment returns silence for the last frame
-and the decoder's delay, and refuses less than 0.1 s. More than 0.1 s at every encoder rate."""
+TAIL_SAMPLES: Final = 1152
+"""Silence after the clip while it is coded, two frames: fast_mp3_augment returns silence for the
+last frame and the decoder's delay of 529 samples."""
+
+SHORTEST_S: Final = 0.1
+"""Of what fast_mp3_augment takes; shorter clips get more silence after them."""
 
 ENCODER_GAIN: Final = 0.95
 """LAME turns its input down to this against overshoot; undone, so that loudness is no cue."""
@@ -34,8 +38,8 @@ LAST_BAND_HZ: Final = 5_600
 class Mp3(Codec):
     """Encode with LAME at a constant bitrate and decode: 48, 32, 24, 16, 8 kbps, and worse.
 
-    The encoder runs at the clip's rate, but at most at 24 kHz (16 kHz below 24 kbps, 8 kHz at
-    8 kbps): higher rates have no such bitrates, and a label of 8 kbps would be false. Length,
+    The encoder runs at the clip's rate, but at most at 24 kHz (8 kHz at 8 kbps): higher rates have
+    no such bitrates, and a label of 8 kbps would be false. Length,
     alignment and level are kept. Through ``fast_mp3_augment`` (LAME 3.100, minimp3): five times
     as fast as libsndfile. Nothing is drawn.
     """
@@ -52,7 +56,7 @@ class Mp3(Codec):
         Rung(bitrate_kbps=48, rate_hz=24_000, start=0.3),
         Rung(bitrate_kbps=32, rate_hz=24_000, start=0.6),
         Rung(bitrate_kbps=24, rate_hz=24_000, start=0.88),
-        Rung(bitrate_kbps=16, rate_hz=16_000, start=0.8),
+        Rung(bitrate_kbps=16, rate_hz=24_000, start=0.8),
         Rung(bitrate_kbps=8, rate_hz=8_000, start=0.912),
     )
     beyond = 2.1
@@ -98,8 +102,10 @@ def round_trip(clip: Clip, bitrate_kbps: int) -> Clip:
     from fast_mp3_augment import compress_roundtrip
 
     check_samples(clip)
-    padded = np.zeros(clip.num_samples + TAIL_SAMPLES, np.float32)
+    shortest = math.ceil(SHORTEST_S * clip.sample_rate_hz)
+    padded = np.zeros(max(shortest, clip.num_samples + TAIL_SAMPLES), np.float32)
     padded[: clip.num_samples] = clip.samples
     decoded = compress_roundtrip(padded, clip.sample_rate_hz, bitrate_kbps)
-    samples: Samples = decoded[: clip.num_samples] * np.float32(1 / ENCODER_GAIN)
+    samples: Samples = decoded[: clip.num_samples]
+    samples *= np.float32(1 / ENCODER_GAIN)
     return Clip(samples, clip.sample_rate_hz)

@@ -43,7 +43,7 @@ class Overlap(LadderCorruption):
         return {"sir_db": round(55 - 55 * position, 4)}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:
-        """``interferer_id`` and ``start_sample``.
+        """``interferer_id``, ``start_sample``, and ``interferer_dbfs``: how loud that part is.
 
         Raises:
             InvalidValue: no pool, or no sentence, was given.
@@ -54,10 +54,14 @@ class Overlap(LadderCorruption):
             try:
                 other = self._clip(clip_id, clip.sample_rate_hz)
                 start = next_active_sample(other, int(place * other.num_samples))
-                active_level_dbfs(_part(other, start, clip.num_samples))
+                level_dbfs = active_level_dbfs(_part(other, start, clip.num_samples))
             except RecordRejected:  # a silent or broken interferer is not this clip's fault
                 continue
-            return {"interferer_id": clip_id, "start_sample": start}
+            return {
+                "interferer_id": clip_id,
+                "start_sample": start,
+                "interferer_dbfs": level_dbfs,
+            }
         raise RecordRejected(
             "no_interferer",
             f"The pool has no audible clip with another text and another speaker than "
@@ -68,7 +72,9 @@ class Overlap(LadderCorruption):
         """Mix, with the interferer scaled by the active level of the part that is heard."""
         other = self._clip(str(applied.params.get("interferer_id")), clip.sample_rate_hz)
         part = _part(other, int(number(applied, "start_sample")), clip.num_samples)
-        gain_db = active_level_dbfs(clip) - number(applied, "sir_db") - active_level_dbfs(part)
+        is_known = "interferer_dbfs" in applied.params  # not in rows of old
+        part_dbfs = number(applied, "interferer_dbfs") if is_known else active_level_dbfs(part)
+        gain_db = active_level_dbfs(clip) - number(applied, "sir_db") - part_dbfs
         mixed = part.samples * gain_of(gain_db)
         mixed += clip.samples
         return mixed

@@ -23,8 +23,8 @@ BLOCK_S: Final = 0.0025
 """The noise has equal power in every block before it decays, so that chance does not bend the
 decay: short reverberations are a few hundred random numbers."""
 
-TAIL_IN_RT60: Final = 1.2
-"""Length of the response in reverberation times: it ends 72 dB down."""
+TAIL_IN_RT60: Final = 1.0
+"""Length of the response in reverberation times: it ends 60 dB down."""
 
 
 class Reverb(LadderCorruption):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import weakref
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,22 +229,35 @@ def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
     return np.append(energies, rest @ rest) if len(rest) else energies
 
 
-_levels: Final[dict[int, tuple[weakref.ref[Samples], float, float]]] = {}
-"""Id of an array -> the array, its power then, its level. Ladders ask for one clip many times."""
+_levels: Final[dict[tuple[int, int, int], tuple[weakref.ref[NDArray[Any]], float, float]]] = {}
+"""Place of samples -> whose they are, their power then, their level. Ladders and groups of kinds
+ask for one clip many times."""
 
 
 def _remembered(samples: Samples, power: float) -> float | None:
-    """The level of this very array, unless it was written to since."""
-    known = _levels.get(id(samples))
-    if known is None or known[0]() is not samples or known[1] != power:
+    """The level of these very samples, unless they were written to since."""
+    known = _levels.get(_place(samples))
+    if known is None or known[0]() is not _owner(samples) or known[1] != power:
         return None
     return known[2]
 
 
 def _remember(samples: Samples, power: float, level_db: float) -> None:
+    owner = _owner(samples)
+    if not isinstance(owner, np.ndarray):  # bytes of somebody else, whose life we cannot follow
+        return
     while len(_levels) >= KEPT:
         _levels.pop(next(iter(_levels)), None)
-    _levels[id(samples)] = (weakref.ref(samples), power, level_db)
+    _levels[_place(samples)] = (weakref.ref(owner), power, level_db)
+
+
+def _owner(samples: Samples) -> object:
+    """The array whose memory it is: views of one clip come and go."""
+    return samples if samples.base is None else samples.base
+
+
+def _place(samples: Samples) -> tuple[int, int, int]:
+    return samples.ctypes.data, samples.strides[0], len(samples)
 
 
 def _silence() -> RecordRejected:

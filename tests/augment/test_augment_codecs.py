@@ -116,13 +116,11 @@ def test_a_codec_stays_in_place(name: str, sample_rate_hz: int) -> None:
     assert correlation.max() > 0.7 * np.dot(clip.samples, clip.samples)
 
 
-@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("name", ["amr", "g726", "mp3", "opus"])
 @pytest.mark.parametrize("sample_rate_hz", [16_000, 48_000])
 def test_a_bitrate_alone_is_the_codec_itself(name: str, sample_rate_hz: int) -> None:
     """No gain is added to what the user asked for, and the row says so."""
     codec = build(name)
-    if "bitrate_kbps" not in codec.parameters:
-        pytest.skip("one bitrate")
     for bitrate_kbps in codec.parameters["bitrate_kbps"].choices or (6, 16, 32):
         values = codec.values_of({"bitrate_kbps": bitrate_kbps}, sample_rate_hz)
 
