@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "hub:"
 MAIN: Final = "main"
-OWN_FOLDERS: Final = ("data", "ratings", "quarantine", "card", "splits")
+OWN_FOLDERS: Final = ("data", "ratings", "quarantine", "card", "splits", "checks")
 """Folders of the repository that are ours: files of an earlier dataset in them are removed."""
 
 MAX_NAMED: Final = 5
