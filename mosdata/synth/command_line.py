@@ -33,6 +33,7 @@ from mosdata.manifests.ids import JSON, canonical_json
 from mosdata.synth.adapters.kit import weight_digest
 from mosdata.synth.base import SpeechRequest, SystemInfo, Voice, unknown_voice
 from mosdata.synth.hosting.settings import EngineSettings
+from mosdata.synth.hosting.variables import shaping, values_of
 from mosdata.synth.hosting.worker_process import clean_environment
 from mosdata.synth.programs import run_program
 
@@ -105,7 +106,7 @@ class CommandLine:
             "program": weight_digest(str(self._program), whole=True),
             "files": digests,
             "version": self._settings.version,
-            "environment": dict(self._settings.environment),
+            "environment": shaping(self._settings.environment),
         }
 
     def synthesize(self, request: SpeechRequest) -> Clip:
@@ -133,11 +134,12 @@ class CommandLine:
         named = any("{text_file}" in part for part in self._command)
         expected_s = len(request.text) * self.info.seconds_per_char
         timeout_s = max(self._settings.deadline_s, PATIENCE * expected_s)
+        secrets = values_of(self._settings.secrets)
         try:
             return run_program(
                 [str(self._program), *command[1:]],
                 folder,
-                environment={**clean_environment(), **self._settings.environment},
+                environment={**clean_environment(), **secrets, **self._settings.environment},
                 timeout_s=timeout_s,
                 text=None if named else (folder / "text.txt").read_bytes(),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -154,6 +155,12 @@ COMMAND = 'engine = "command"\ncommand = ["x"]\nsample_rate_hz = 8000\nlanguages
         ("[engines.x]\n" + OWN + 'command = ["x"]\n', "'command' is for commands only"),
         ("[engines.x]\n" + OWN + "[engines.x.options]\na = nan\n", "options of"),
         ("[engines.x]\n" + OWN + "[engines.x.options]\nday = 2026-01-01\n", "options of"),
+        (
+            "[engines.x]\n" + OWN + '[engines.x.environment]\nMY_API_KEY = "k"\n',
+            r'MY_API_KEY, .* name it: secrets = \["MY_API_KEY"\]',
+        ),
+        ("[engines.x]\n" + OWN + 'options.service.api_key = "k"\n', "has api_key: options stand"),
+        ("[engines.x]\n" + OWN + 'secrets = ["KEY=k"]\n', "names of variables, without"),
         ('[engines.x]\nadapter = "a.py"\n', "lacks languages, sample_rate_hz"),
         ("[engines.x]\nsample_rate_hz = 8000\n", "Or give an adapter of your own"),
         ('[engines.x]\nengine = "nightingle"\n', "Did you mean 'nightingale'"),
@@ -253,6 +260,37 @@ def test_settings_travel(config, nightingale, monkeypatch):
     assert engines_from_json(text).systems == {}
 
 
+def test_secrets_reach_the_worker_and_nothing_that_is_written(
+    config, bare_python, monkeypatch, tmp_path
+):
+    """Their names travel, their values never; without one, the message names it."""
+    monkeypatch.setenv("MOSDATA_ENGINE_LOGS", str(tmp_path / "logs"))
+    (tmp_path / "a.py").write_text(
+        "import os\nimport numpy as np\nVERSION = 1\n\n\nclass Cloud:\n"
+        "    def __init__(self, options): pass\n"
+        "    def describe(self):\n"
+        "        voices = [{'name': 'ann', 'language': 'en'}]\n"
+        "        return {'sample_rate_hz': 16000, 'voices': voices, 'fingerprint': {}}\n"
+        "    def load(self): pass\n"
+        "    def synthesize(self, request):\n"
+        "        assert os.environ['MY_API_KEY'] == 'hush-hush'\n"
+        "        assert 'OTHER_API_KEY' not in os.environ\n"
+        "        return {'samples': np.ones(16000), 'sample_rate_hz': 16000}\n\n\nbuild = Cloud\n"
+    )
+    config("[engines.x]\n" + OWN + f'python = "{bare_python}"\nsecrets = ["MY_API_KEY"]\n')
+    assert "needs MY_API_KEY in the environment" in why_unavailable("x")
+    monkeypatch.setenv("MY_API_KEY", "hush-hush")
+    monkeypatch.setenv("OTHER_API_KEY", "not-yours")
+    engine = build_system("x")
+    request = SpeechRequest(text="Hello.", language="en", voice="ann", seed=1)
+
+    assert engine.synthesize(request).clip.num_samples == 16_000
+    written = find_engines().to_json(["x"]) + json.dumps(engine.fingerprint())
+    engine.close()
+    assert "MY_API_KEY" in written
+    assert "hush-hush" not in written
+
+
 def test_ten_lines_bring_an_adapter_of_ones_own(config, bare_python, monkeypatch, tmp_path):
     """The example of docs/engines.md, without mosdata; forgotten changes change its revision."""
     page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
@@ -278,6 +316,10 @@ def test_ten_lines_bring_an_adapter_of_ones_own(config, bare_python, monkeypatch
     revisions = [engine.revision(), revision()]
     config(text + "[engines.my-tts.options]\nspeed = 1.1\n")
     revisions.append(revision())
+    config(text + '[engines.my-tts.environment]\nTF32 = "0"\nLD_LIBRARY_PATH = "/one"\n')
+    revisions.append(revision())
+    config(text + '[engines.my-tts.environment]\nTF32 = "0"\nLD_LIBRARY_PATH = "/two"\n')
+    assert revisions[-1] == revision()
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights.bin").write_bytes(b"one")
     config(text + 'model_dir = "model"\n')
@@ -289,4 +331,4 @@ def test_ten_lines_bring_an_adapter_of_ones_own(config, bare_python, monkeypatch
 
     assert spoken.clip.sample_rate_hz == 24_000
     assert revisions[0] == revisions[1]
-    assert len(set(revisions)) == 5
+    assert len(set(revisions)) == 6

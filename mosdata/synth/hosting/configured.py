@@ -18,6 +18,7 @@ from mosdata.synth.engines import checkpoint_of, engine_spec
 from mosdata.synth.hosting.hosted import HostedEngine, Limits
 from mosdata.synth.hosting.settings import COMMAND, OWN, EngineSettings
 from mosdata.synth.hosting.spec import Checkpoint, EngineSpec, PromptLimits
+from mosdata.synth.hosting.variables import missing_secrets, shaping
 from mosdata.synth.hosting.worker_process import Launch
 
 ANY_PROMPT: Final = PromptLimits(
@@ -118,6 +119,7 @@ def launch_of(settings: EngineSettings, spec: EngineSpec, checkpoint: Checkpoint
         adapter=settings.adapter or spec.adapter,
         options=options,
         environment=settings.environment,
+        secrets=settings.secrets,
         threads=settings.threads,
         network=settings.network,
     )
@@ -129,8 +131,12 @@ def _sound_facts(settings: EngineSettings, checkpoint: Checkpoint) -> dict[str, 
         key: Path(value).name if isinstance(value, str) and value.startswith("/") else value
         for key, value in {**dict(checkpoint.options), **settings.options}.items()
     }
-    threads: dict[str, JSON] = {"threads": settings.threads} if settings.threads != 1 else {}
-    return {**threads, **({"options": options} if options else {})}
+    environment = shaping(settings.environment)
+    return {
+        **({"threads": settings.threads} if settings.threads != 1 else {}),
+        **({"options": options} if options else {}),
+        **({"environment": environment} if environment else {}),
+    }
 
 
 def device_of(settings: EngineSettings, spec: EngineSpec) -> str:
@@ -149,6 +155,8 @@ def num_gpus_of(settings: EngineSettings) -> float:
 def why_not_configured(settings: EngineSettings) -> str | None:
     """None where all that a table names is there, else what is missing; nothing is started."""
     name = settings.system
+    if unset := missing_secrets(settings.secrets):
+        return f"{name} needs {', '.join(unset)} in the environment ('secrets' in engines.toml)"
     if settings.engine == COMMAND:
         program = settings.command[0]
         return None if shutil.which(program) else f"{name} needs the program {program}"

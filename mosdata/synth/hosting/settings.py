@@ -22,6 +22,7 @@ from mosdata.manifests.ids import JSON, canonical_json
 from mosdata.manifests.systems import SYSTEM_NAMES
 from mosdata.synth.base import OUTPUT_TERMS, TEXT_FRONTENDS
 from mosdata.synth.engines import ENGINES, SYSTEM_ENGINES
+from mosdata.synth.hosting.variables import SECRET, secret_options
 
 VARIABLE: Final = "MOSDATA_ENGINES"
 FILE_NAME: Final = "engines.toml"
@@ -60,6 +61,7 @@ class EngineSettings:
     recycle_after: int = -1
     max_growth_mb: float = 2048.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     options: Mapping[str, JSON] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -281,6 +283,37 @@ def _strings(path: Path, what: str, value: object) -> dict[str, str]:
     return {key: _text(path, f"{key} in {what}", each) for key, each in value.items()}
 
 
+def _variables(path: Path, what: str, value: object) -> dict[str, str]:
+    """Variables with their values, which travel in plans: so none that looks like a secret."""
+    found = _strings(path, what, value)
+    if secret := [name for name in found if SECRET.search(name)]:
+        names = ", ".join(map(json.dumps, secret))
+        raise UsageError(
+            f"{what} has {', '.join(secret)}, whose value would stand in the plan of a build. Take "
+            f"it out, set it where mosdata runs, and name it: secrets = [{names}]."
+        )
+    return found
+
+
+def _secrets(path: Path, what: str, value: object) -> tuple[str, ...]:
+    names = _texts(path, what, value)
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            raise InvalidValue(what, "something else", "names of variables, without their values")
+    return names
+
+
+def _options(path: Path, what: str, value: object) -> dict[str, JSON]:
+    """Options stand in every row: so none that looks like a key."""
+    found = _table(path, what, value)
+    if secret := secret_options(found):
+        raise UsageError(
+            f"{what} has {', '.join(secret)}: options stand in every row. Let the adapter read a "
+            "variable, and name that: secrets = [...]."
+        )
+    return found
+
+
 def _table(path: Path, what: str, value: object) -> dict[str, JSON]:
     del path
     try:
@@ -341,8 +374,9 @@ HOSTED_KEYS: Final = {
     "deadline_s": _number(1, "1 s or more"),
     "recycle_after": _number(0, "a number of utterances, 0 for never", whole=True),
     "max_growth_mb": _number(1, "1 MB or more"),
-    "environment": _strings,
-    "options": _table,
+    "environment": _variables,
+    "secrets": _secrets,
+    "options": _options,
 }
 """How an engine is run."""
 
@@ -352,7 +386,8 @@ COMMAND_KEYS: Final = {
     "voices": _voices,
     "files": _paths,
     "version": _text,
-    "environment": _strings,
+    "environment": _variables,
+    "secrets": _secrets,
     "deadline_s": HOSTED_KEYS["deadline_s"],
 }
 """How a program is run."""

@@ -26,6 +26,7 @@ from mosdata.errors import UsageError
 from mosdata.manifests.ids import JSON
 from mosdata.synth.adapters import worker
 from mosdata.synth.hosting.last_words import LastWords, logs_folder
+from mosdata.synth.hosting.variables import SECRET, values_of
 from mosdata.synth.hosting.wire import Frame, Wire, WireBroken, WireEnded, WireTimeout
 
 HELLO_S: Final = 30.0
@@ -39,11 +40,6 @@ FOLDER: Final = "mosdata-engine-"
 """How the folders of workers are called, in the system's one for temporary files."""
 
 WORKER: Final = Path(worker.__file__)
-
-SECRET: Final = re.compile(
-    "TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE
-)
-"""Variables that no engine has to see; ``RAY_*``, ``AWS_*`` and ``PYTHON*`` go too."""
 
 OFFLINE: Final = {
     "HF_HUB_OFFLINE": "1",
@@ -67,6 +63,7 @@ class Launch:
         adapter: module of ``mosdata.synth.adapters``, or the path of a ``.py`` file.
         options: what its adapter is built from.
         environment: variables to add.
+        secrets: names of variables of ours that it gets, though they look like secrets.
         threads: what its libraries may use.
         network: whether it may connect to other machines.
     """
@@ -76,6 +73,7 @@ class Launch:
     adapter: str
     options: Mapping[str, JSON] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     threads: int = 1
     network: bool = False
 
@@ -306,6 +304,7 @@ def engine_environment(launch: Launch, folder: str) -> dict[str, str]:
     """
     return {
         **clean_environment(launch.threads),
+        **values_of(launch.secrets),
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
@@ -316,7 +315,10 @@ def engine_environment(launch: Launch, folder: str) -> dict[str, str]:
 
 
 def clean_environment(threads: int = 1) -> dict[str, str]:
-    """Our variables without secrets and without what is meant for our own Python; offline."""
+    """Our variables without secrets and without what is meant for our own Python; offline.
+
+    ``RAY_*``, ``AWS_*``, ``MOSDATA_*`` and ``PYTHON*`` go too.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
