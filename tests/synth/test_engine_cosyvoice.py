@@ -8,6 +8,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,7 @@ def test_the_spec_agrees_with_the_adapter() -> None:
         assert checkpoint.sample_rate_hz == release.sample_rate_hz
         assert checkpoint.languages == release.languages
     assert SPEC.prompt is not None
-    assert cosyvoice.MIN_PROMPT_S == SPEC.prompt.min_duration_s
-    assert cosyvoice.MAX_PROMPT_S == SPEC.prompt.max_duration_s
-    assert cosyvoice.MIN_PROMPT_HZ == SPEC.prompt.min_sample_rate_hz
+    assert asdict(cosyvoice.LIMITS) == asdict(SPEC.prompt)
 
 
 def test_the_lock_has_the_pins_that_decide() -> None:
@@ -294,7 +293,7 @@ def test_a_checkout_without_its_submodule_is_told(make: Make, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"colour": "red"}, "no option colour"),
+        ({"colour": "red"}, "no option 'colour'"),
         ({"device": "tpu"}, "allowed: cpu, cuda"),
         ({"dtype": "float16"}, "need device cuda"),
         ({"accelerators": ["trt"]}, "need device cuda"),
@@ -427,9 +426,9 @@ def test_a_normaliser_that_is_asked_for_must_be_there(
 
     assert there.describe()["fingerprint"]["text_frontend"] == "wetext"
     assert [c["name"] for c in there.canaries() if c["passed"]] == [
-        "same_seed_same_samples",
-        "step_by_step_decoding",
-        "text_frontend",
+        "same seed, same samples",
+        "step by step equals at once",
+        "text front end",
     ]
     with pytest.raises(LoadFailed, match="text front end was asked for"):
         with_frontend(make, tmp_path, monkeypatch, installed="").load()
@@ -541,7 +540,7 @@ def test_languages(make: Make, prompt: str) -> None:
 @pytest.mark.parametrize(
     ("recording", "reason"),
     [
-        ({"rate": 8000}, "prompt_sample_rate"),
+        ({"rate": 8000}, "prompt_low_rate"),
         ({"seconds": 31}, "prompt_too_long"),
         ({"seconds": 0.2}, "prompt_too_short"),
         ({"level": 0.0}, "prompt_silent"),

@@ -181,7 +181,7 @@ def test_what_cannot_be_spoken_says_why(make: Make, tmp_path: Path, system: str)
         ]
     )
     asked = {
-        ("narrow", "Hello."): "prompt_sample_rate",
+        ("narrow", "Hello."): "prompt_low_rate",
         ("long", "Hello."): "prompt_too_long",
         ("silent", "Hello."): "prompt_silent",
         ("nobody", "Hello."): "unknown_voice",
@@ -236,4 +236,4 @@ def test_upstreams_normaliser_is_looked_for(make: Make) -> None:
 
     assert engine.fingerprint()["text_frontend"] == "wetext"
     checks = {canary["name"]: canary for canary in engine.canaries()}
-    assert checks["text_frontend"]["passed"], checks["text_frontend"]["detail"]
+    assert checks["text front end"]["passed"], checks["text front end"]["detail"]

@@ -140,7 +140,7 @@ def test_speech_that_goes_on_to_the_limit_is_flagged(adapter, voice, length, exp
     [
         ("", {}, "no_letters"),
         ("?!...", {}, "no_letters"),
-        ("Yes <|breath|> no", {}, "markup"),
+        ("Yes <|breath|> no", {}, "control_tokens"),
         (f"{SENTENCE} " * 10, {}, "text_too_long"),
         ("a" * 5000, {}, "text_too_long"),
         (SENTENCE, {"voice": "bob"}, "unknown_voice"),
@@ -288,7 +288,7 @@ def test_fireredtts2_refuses_by_name(hosted, tmp_path):
     (unknown,) = hosted.say(SENTENCE, voice="bob")
 
     assert {reason: reason for reason in prompts} == prompts
-    assert ["text_too_long", "markup"] == texts
+    assert ["text_too_long", "control_tokens"] == texts
     assert "unknown_voice" == unknown
     assert np.float32 == hosted.say(SENTENCE)[0].dtype
 

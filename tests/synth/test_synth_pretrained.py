@@ -205,6 +205,27 @@ def test_bark_knows_its_presets_and_draws_others(engines: dict[str, Any]) -> Non
     assert not np.array_equal(one, two)
 
 
-def test_bark_tells_that_it_did_not_read_all(engines: dict[str, Any]) -> None:
-    """More tokens than the model reads are a flag, not a secret."""
-    assert "text_cut" in say(engines["bark"], "abcdefghij " * 30)["flags"]
+def test_bark_reads_all_or_nothing(engines: dict[str, Any]) -> None:
+    """More tokens than the model reads would be cut off: a wrong text on a clip."""
+    with pytest.raises(Rejected, match="reads up to") as rejected:
+        say(engines["bark"], "abcdefghij " * 30)
+
+    assert rejected.value.reason == "text_too_long"
+
+
+def test_another_preset_is_another_fingerprint(tmp_path: Path) -> None:
+    """Presets are arrays beside the weights, and shape the sound as these do."""
+    folder = bark_folder(tmp_path)
+    before = build("bark", folder).describe()["fingerprint"]
+    preset = next(iter((folder / "speaker_embeddings").glob("*_fine_prompt.npy")))
+    np.save(preset, np.load(preset) + 1)
+
+    assert before != build("bark", folder).describe()["fingerprint"]
+
+
+def test_speecht5_loses_no_letter_in_silence(engines: dict[str, Any]) -> None:
+    """Letters that its vocabulary lacks would all become the same token."""
+    with pytest.raises(Rejected, match="é") as lost:
+        say(engines["speecht5"], "café")
+
+    assert lost.value.reason == "unspeakable_characters"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mosdata.synth.adapters.kit import package_versions
+from mosdata.synth.adapters.kit import Rejected, package_versions
 from mosdata.synth.adapters.pretrained import Pretrained
 
 VERSION = 1
@@ -50,15 +50,23 @@ class Bark(Pretrained):
         self.model = self.placed(self.pretrained(BarkModel))
 
     def speak(self, text: str, voice: str) -> tuple[Any, list[str]]:
-        """Speak one piece; ``text_cut`` where it had more tokens than the model reads."""
+        """Speak one piece.
+
+        Raises:
+            Rejected: ``text_too_long``: more tokens than the model reads, which would cut it.
+        """
+        num_tokens = len(self.tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if num_tokens > MAX_TOKENS:
+            raise Rejected(
+                "text_too_long",
+                f"The text has {num_tokens} tokens; Bark reads up to {MAX_TOKENS} at once.",
+            )
         preset = None if voice == RANDOM else voice
         inputs = self.tokenizer(text, voice_preset=preset, max_length=MAX_TOKENS)
         inputs = inputs.to(self.device)
         heat = self.options["temperature"]
         drawn = {} if heat is None else {"temperature": float(heat)}
-        whole = len(self.tokenizer.tokenizer(text, add_special_tokens=False)["input_ids"])
-        flags = ["text_cut"] if whole > MAX_TOKENS else []
-        return self.model.generate(**inputs, **drawn), flags
+        return self.model.generate(**inputs, **drawn), []
 
     def describe(self) -> dict[str, Any]:
         """As for every model here, and the rate of its codec's package."""

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mosdata.synth.adapters.kit import LoadFailed, git_commit
@@ -30,11 +30,17 @@ def require_checkout(checkout: str, marker: str, url: str) -> None:
         )
 
 
-def identity(checkout: str, package: str, name: str) -> dict[str, str]:
-    """Name, commit, and a digest of the code itself, as a commit does not see changed files."""
+def identity(checkout: str, packages: Iterable[str], name: str) -> dict[str, str]:
+    """Name, commit, and a digest of the code itself, as a commit does not see changed files.
+
+    Args:
+        checkout: the folder.
+        packages: folders in it with the Python files that run.
+        name: of the engine.
+    """
     digest = hashlib.sha256()
-    root = Path(checkout) / package
-    for path in sorted(root.rglob("*.py")):
+    root = Path(checkout)
+    for path in (path for package in packages for path in sorted((root / package).rglob("*.py"))):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return {"name": name, "commit": git_commit(checkout), "code": "sha256:" + digest.hexdigest()}

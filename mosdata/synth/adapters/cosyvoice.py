@@ -24,31 +24,38 @@ import sys
 import types
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mosdata.synth.adapters import checkout as code
 from mosdata.synth.adapters import cosyvoice_files as folder
 from mosdata.synth.adapters.kit import (
+    SAME_STEPS,
     LoadFailed,
     Rejected,
-    git_commit,
+    canary,
+    check_options,
+    check_parameters,
     package_versions,
     python_version,
+    repeat_canary,
+    require_gpu,
 )
+from mosdata.synth.adapters.prompt_file import Limits, check_prompt, unknown_voice
+from mosdata.synth.adapters.torchaudio_door import open_torchaudio
 
 VERSION = 1
 
 MAX_TEXT_TOKENS = 200
 """Longest text that upstream trains on (``token_max_length`` of its recipes)."""
 
-MAX_PROMPT_S, MIN_PROMPT_S, MIN_PROMPT_HZ = 30.0, 0.5, 16_000
+LIMITS = Limits(
+    min_duration_s=0.5, max_duration_s=30.0, min_sample_rate_hz=16_000, needs_text=False
+)
 """Upstream refuses above 30 s and below 16 kHz; under 0.5 s there is no voice to copy."""
-
-SILENCE = 1e-3
-"""A prompt whose samples all stay below this (-60 dBFS) is silent."""
 
 STUCK_S = 1.0
 """Equal speech tokens for so long are a model that has stopped speaking: 25 or 50 of them."""
@@ -192,11 +199,7 @@ class Adapter:
         checkout = options["checkout"]
         return {
             "adapter": f"cosyvoice/{VERSION}",
-            "upstream": {
-                "name": "FunAudioLLM/CosyVoice",
-                "commit": git_commit(checkout),
-                "code": folder.code_digest(checkout),
-            },
+            "upstream": code.identity(checkout, folder.PACKAGES, "FunAudioLLM/CosyVoice"),
             "config": digests.pop(release.yaml),
             "weights": digests,
             "python": python_version(),
@@ -226,7 +229,7 @@ class Adapter:
         release = self._known_release()
         module = _import_upstream(options["checkout"], options["device"])
         engine_class = getattr(module, release.class_name)
-        _check_signatures(engine_class)
+        _check_calls(engine_class)
         self._prepare_torch()
         self._engine = engine_class(options["model_dir"], **self._load_arguments(engine_class))
         try:
@@ -248,11 +251,7 @@ class Adapter:
 
         if self._options["device"] == "cpu":
             return
-        if not torch.cuda.is_available():
-            raise LoadFailed(
-                f"device is cuda, but torch {torch.__version__} finds no GPU here. Install a CUDA "
-                "build of torch in the engine's environment, or set device to cpu."
-            )
+        require_gpu(torch, self._options["device"])
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -314,22 +313,17 @@ class Adapter:
         known = self._voices.get(name)
         if known is not None and known.speaker:
             raise Rejected("voice_exists", f"{system} has a speaker {name!r}; take another name.")
-        audio, text = str(voice.get("audio") or ""), str(voice.get("text") or "").strip()
-        if self._options["mode"] == "zero-shot" and not text:
-            raise Rejected(
-                "prompt_without_text",
-                f"Voice {name!r} has no transcript, and mode is zero-shot. Give its text, or set "
-                "mode to cross-lingual.",
-            )
-        if _MARKUP.search(text):
+        checked = check_prompt(
+            voice, replace(LIMITS, needs_text=self._options["mode"] == "zero-shot")
+        )
+        if _MARKUP.search(checked.text):
             raise Rejected("control_tokens", f"The transcript of {name!r} has control tokens.")
-        check_prompt(name, audio)
         added = _Voice(
             name=name,
             language=voice.get("language") or "mul",
             prompt=f"prompt:{name}",
-            audio=audio,
-            text=text,
+            audio=checked.path,
+            text=checked.text,
         )
         self._prepare_prompt(added)
         self._voices[name] = added
@@ -367,8 +361,7 @@ class Adapter:
 
     def _voice(self, name: str) -> _Voice:
         if name not in self._voices:
-            known = ", ".join(self._voices) or "none; give a recording to clone"
-            raise Rejected("unknown_voice", f"There is no voice {name!r}. Known: {known}.")
+            raise unknown_voice(name, self._voices)
         return self._voices[name]
 
     def _text(self, text: str, language: str, voice: _Voice) -> str:
@@ -450,15 +443,13 @@ class Adapter:
     def canaries(self) -> list[dict[str, Any]]:
         """Checks that hold for all weights; ``detail`` has what was measured."""
         self.load()
-        checks = {"same_seed_same_samples": self._repeat_canary}
-        if "vllm" not in self._options["accelerators"]:
-            checks["step_by_step_decoding"] = self._decode_canary
-        if self._options["text_frontend"]:
-            checks["text_frontend"] = self._frontend_canary
         results = []
-        for name, check in sorted(checks.items()):
-            passed, detail = check()
-            results.append({"name": name, "passed": passed, "detail": detail})
+        if (repeats := self._repeat_canary()) is not None:
+            results.append(repeats)
+        if "vllm" not in self._options["accelerators"]:
+            results.append(canary(SAME_STEPS, *self._decode_canary()))
+        if self._options["text_frontend"]:
+            results.append(canary("text front end", *self._frontend_canary()))
         return results
 
     def _decode_canary(self) -> tuple[bool, str]:
@@ -481,14 +472,13 @@ class Adapter:
         passed = bool(found) and not re.search(r"[\d$]", "".join(said))
         return passed, f"front end {found or 'none'!r} made {said}"
 
-    def _repeat_canary(self) -> tuple[bool, str]:
-        names = [name for name, voice in self._voices.items() if voice.speaker or voice.audio]
-        if not names:
-            return True, "no voice to try; add a prompt"
-        request = {"text": "Hello there.", "language": "en", "voice": names[0], "seed": 7}
-        first, second = (self.synthesize(dict(request))["samples"] for _ in range(2))
-        same = first.shape == second.shape and bool(np.array_equal(first, second))
-        return same, f"{len(first)} samples, twice" if same else "two calls gave other samples"
+    def _repeat_canary(self) -> dict[str, Any] | None:
+        """None where there is no voice to try it with: then nobody knows."""
+        if not self._voices:
+            return None
+        voice = next(iter(self._voices))
+        request = {"text": "Hello there.", "language": "en", "voice": voice, "seed": 7}
+        return repeat_canary(lambda: self.synthesize(dict(request))["samples"])
 
 
 class _Listener:
@@ -624,44 +614,8 @@ def check_text(text: str, release: int) -> str:
     return spoken
 
 
-def check_prompt(name: str, audio: str) -> None:
-    """The recording can be cloned: there, long enough, short enough, wide enough, not silent.
-
-    Raises:
-        Rejected: ``prompt_missing``, ``prompt_unreadable``, ``prompt_sample_rate``,
-            ``prompt_too_short``, ``prompt_too_long`` or ``prompt_silent``.
-    """
-    import soundfile
-
-    if not audio or not Path(audio).is_file():
-        raise Rejected("prompt_missing", f"Voice {name!r}: there is no recording {audio!r}.")
-    try:
-        samples, rate = soundfile.read(audio, dtype="float32", always_2d=True)
-    except (RuntimeError, OSError) as error:
-        raise Rejected("prompt_unreadable", f"Voice {name!r}: {audio}: {error}") from error
-    duration_s = len(samples) / rate
-    if rate < MIN_PROMPT_HZ:
-        raise Rejected(
-            "prompt_sample_rate",
-            f"Voice {name!r}: the recording is at {rate} Hz; CosyVoice needs {MIN_PROMPT_HZ} "
-            "or more. Resampling would not bring back what is missing.",
-        )
-    if duration_s < MIN_PROMPT_S or duration_s > MAX_PROMPT_S:
-        length = "short" if duration_s < MIN_PROMPT_S else "long"
-        raise Rejected(
-            f"prompt_too_{length}",
-            f"Voice {name!r}: the recording lasts {duration_s:.2f} s; CosyVoice takes "
-            f"{MIN_PROMPT_S:g} to {MAX_PROMPT_S:g} s.",
-        )
-    if float(np.abs(samples.mean(axis=1)).max()) < SILENCE:
-        raise Rejected("prompt_silent", f"Voice {name!r}: nobody speaks in the recording {audio}.")
-
-
 def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    if unknown := sorted(set(options) - set(DEFAULTS)):
-        raise LoadFailed(
-            f"CosyVoice has no option {', '.join(unknown)}. Known: {', '.join(DEFAULTS)}."
-        )
+    check_options(options, DEFAULTS, "CosyVoice")
     checked = {**DEFAULTS, **options}
     allowed = {
         "device": ("cpu", "cuda"),
@@ -698,7 +652,7 @@ def _import_upstream(checkout: str, device: str) -> Any:
             sys.path.insert(0, path)
     sys.modules["modelscope"] = _no_downloads()
     try:
-        import torchaudio
+        open_torchaudio()
         from cosyvoice.cli import cosyvoice as module
     except (ImportError, OSError) as error:
         raise LoadFailed(
@@ -710,7 +664,6 @@ def _import_upstream(checkout: str, device: str) -> Any:
             f"{sys.executable} imports cosyvoice from {module.__file__}, not from {root}. "
             "Uninstall the package cosyvoice there; it is another's."
         )
-    torchaudio.load = _read_audio
     _quieten()
     return module
 
@@ -725,15 +678,6 @@ def _no_downloads() -> Any:
     return module
 
 
-def _read_audio(path: str, *_: Any, **__: Any) -> tuple[Any, int]:
-    """``torchaudio.load`` by soundfile: the same samples with any torchaudio, without FFmpeg."""
-    import soundfile
-    import torch
-
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return torch.from_numpy(np.ascontiguousarray(samples.T)), int(rate)
-
-
 def _quieten() -> None:
     """Upstream sets the root logger to debug on import."""
     import logging
@@ -741,24 +685,16 @@ def _quieten() -> None:
     logging.getLogger().setLevel(logging.WARNING)
 
 
-def _check_signatures(engine_class: Any) -> None:
+def _check_calls(engine_class: Any) -> None:
     """Raise where upstream's methods lack an argument that is used here."""
-    for name, arguments in CALLS.items():
-        method = getattr(engine_class, name, None)
-        if method is None:
-            raise LoadFailed(f"{engine_class.__name__} has no {name}; update the checkout.")
-        known = inspect.signature(method).parameters
-        missing = [argument for argument in arguments if argument not in known]
-        if "prompt_wav" in missing and "prompt_speech_16k" in known:
-            raise LoadFailed(
-                f"{engine_class.__name__}.{name} takes prompt_speech_16k: the checkout is older "
-                "than December 2025 (622a3a1), when it became prompt_wav. Update the checkout."
-            )
-        if missing:
-            raise LoadFailed(
-                f"{engine_class.__name__}.{name} has no {', '.join(missing)}; it has "
-                f"{', '.join(known)}. Use the commit that docs/engines/cosyvoice.md names."
-            )
+    what = engine_class.__name__
+    methods = [method for name in CALLS if (method := getattr(engine_class, name, None))]
+    if any("prompt_speech_16k" in inspect.signature(method).parameters for method in methods):
+        raise LoadFailed(
+            f"{what} takes prompt_speech_16k: the checkout is older than December 2025 (622a3a1), "
+            "when it became prompt_wav. Update the checkout."
+        )
+    check_parameters(engine_class, CALLS, what, "the commit that docs/engines/cosyvoice.md names")
 
 
 def _expected_frontend(wanted: bool) -> str:

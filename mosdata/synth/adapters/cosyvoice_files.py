@@ -7,7 +7,6 @@ recipes use, and of the pickle only the names of the voices are read.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import zipfile
@@ -17,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from mosdata.synth.adapters.kit import LoadFailed, require_files, weight_digest
+
+PACKAGES = ("cosyvoice", "third_party/Matcha-TTS/matcha")
+"""Folders of the checkout whose Python files are the code that runs."""
 
 BLANK_QWEN = "CosyVoice-BlankEN"
 SPEAKERS = "spk2info.pt"
@@ -223,14 +225,3 @@ def check_checkout(checkout: str) -> None:
             f"{checkout} lacks its submodule third_party/Matcha-TTS. "
             f"Run 'git -C {checkout} submodule update --init'."
         )
-
-
-def code_digest(checkout: str) -> str:
-    """Name of the code that will run: of every Python file of CosyVoice and Matcha-TTS."""
-    root = Path(checkout)
-    digest = hashlib.sha256()
-    for folder in (root / "cosyvoice", root / "third_party" / "Matcha-TTS" / "matcha"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return "sha256:" + digest.hexdigest()

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import sys
 import types
 from dataclasses import dataclass, fields
@@ -29,11 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from mosdata.synth.adapters.kit import (
+    SAME_SAMPLES,
     LoadFailed,
     Rejected,
+    canary,
+    check_options,
+    check_parameters,
     package_versions,
     python_version,
     require_files,
+    require_gpu,
     seed_everything,
     weight_digest,
 )
@@ -166,9 +170,7 @@ def build(options: dict[str, Any]) -> F5:
     Raises:
         LoadFailed: an option that does not exist or cannot have this value.
     """
-    known = {field.name for field in fields(Options)}
-    if unknown := sorted(set(options) - known):
-        raise LoadFailed(f"f5tts has no option {unknown[0]!r}. Known: {', '.join(sorted(known))}.")
+    check_options(options, (field.name for field in fields(Options)), "f5tts")
     return F5(Options(**options))
 
 
@@ -275,19 +277,19 @@ class F5:
         long = " ".join([short] * 20)
         tokens = self._upstream.convert_char_to_pinyin(["你好"])[0]
         return [
-            _canary(
+            canary(
                 "single chunk",
                 spoken == short
                 and len(self._chunks(long, prompt)) > 1
                 and _refuses(self, long, prompt),
                 f"{len(short)} characters are one chunk, {len(long)} are refused",
             ),
-            _canary(
-                "same seed, same samples",
+            canary(
+                SAME_SAMPLES,
                 first.tobytes() == again.tobytes() and first.tobytes() != other.tobytes(),
                 f"{len(first)} samples twice, and others with another seed",
             ),
-            _canary(
+            canary(
                 "pinyin",
                 any(token[-1:].isdigit() for token in tokens),
                 f"the tokens of two Chinese characters are {tokens}",
@@ -463,13 +465,7 @@ def _import_upstream() -> Any:
         raise LoadFailed(
             f"f5-tts cannot be imported: {error}. Run 'mosdata engines install f5tts'."
         ) from error
-    for name, parameters in USED.items():
-        has = inspect.signature(getattr(upstream, name)).parameters
-        if missing := [parameter for parameter in parameters if parameter not in has]:
-            raise LoadFailed(
-                f"f5-tts {package_versions(['f5-tts'])}: {name} has no parameter "
-                f"{', '.join(missing)}. This adapter was written for 1.1.22."
-            )
+    check_parameters(upstream, USED, f"f5-tts {package_versions(['f5-tts'])['f5-tts']}", "1.1.22")
     return upstream
 
 
@@ -481,11 +477,12 @@ def _backbone(name: str) -> Any:
 
 
 def _check_device(torch: Any, device: str, dtype: str) -> None:
-    if not device.startswith("cuda"):
-        return
-    if not torch.cuda.is_available():
-        raise LoadFailed("device is cuda, but torch sees no GPU. Set device to cpu.")
-    if dtype == "float16" and torch.cuda.get_device_capability()[0] < 7:
+    require_gpu(torch, device)
+    if (
+        device.startswith("cuda")
+        and dtype == "float16"
+        and torch.cuda.get_device_capability()[0] < 7
+    ):
         raise LoadFailed("This GPU is too old for float16 (upstream asks for 7.0): set float32.")
 
 
@@ -514,10 +511,6 @@ def _told(what: str) -> Any:
     except Exception as error:
         first = str(error).strip().splitlines()[:6]
         raise LoadFailed(f"{what}: {type(error).__name__}: {' '.join(first)[:600]}") from error
-
-
-def _canary(name: str, passed: bool, detail: str) -> dict[str, Any]:
-    return {"name": name, "passed": bool(passed), "detail": detail}
 
 
 def _refuses(adapter: F5, text: str, prompt: Prepared) -> bool:

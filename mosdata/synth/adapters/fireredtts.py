@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,11 +26,17 @@ from typing import Any
 
 from mosdata.synth.adapters import checkout as code
 from mosdata.synth.adapters.kit import (
+    SAME_STEPS,
     LoadFailed,
     Rejected,
+    canary,
+    check_options,
+    check_parameters,
     package_versions,
     python_version,
+    repeat_canary,
     require_files,
+    require_gpu,
     seed_everything,
     weight_digest,
 )
@@ -143,11 +148,7 @@ def build(options: dict[str, Any]) -> FireRed:
     Raises:
         LoadFailed: an option that does not exist, is missing or cannot have this value.
     """
-    known = {field.name for field in fields(Options)}
-    if unknown := sorted(set(options) - known):
-        raise LoadFailed(
-            f"fireredtts has no option {unknown[0]!r}. Known: {', '.join(sorted(known))}."
-        )
+    check_options(options, (field.name for field in fields(Options)), "fireredtts")
     return FireRed(Options(**{"checkout": "", **options}))
 
 
@@ -173,7 +174,7 @@ class FireRed:
         paths |= {name: Path(options.checkout) / name for name in TABLES}
         fingerprint = {
             "adapter": f"fireredtts/{VERSION}",
-            "upstream": code.identity(options.checkout, "fireredtts", "FireRedTTS"),
+            "upstream": code.identity(options.checkout, ["fireredtts"], "FireRedTTS"),
             "weights": {
                 name: weight_digest(str(path), whole=options.whole_digests)
                 for name, path in paths.items()
@@ -201,8 +202,7 @@ class FireRed:
         self.describe()
         options = self._options
         torch: Any = importlib.import_module("torch")
-        if options.device.startswith("cuda") and not torch.cuda.is_available():
-            raise LoadFailed("device is cuda, but torch sees no GPU. Set device to cpu.")
+        require_gpu(torch, options.device)
         open_torchaudio()
         upstream = _import_upstream(options.checkout)
         with code.inside(options.checkout), only_tensors(torch, options.device):
@@ -252,25 +252,21 @@ class FireRed:
         """Checks that hold for any weights; they take two short utterances."""
         path = str(Path(self._options.checkout) / PROBE)
         short = PROBE_TEXT.partition(".")[0] + "."
-        try:
-            first, again = (self._speak(path, short, "en", 1)["samples"] for _ in range(2))
-            repeats, detail = first.tobytes() == again.tobytes(), f"{len(first)} samples twice"
-        except Rejected as error:
-            repeats, detail = False, str(error)
+        repeats = repeat_canary(lambda: self._speak(path, short, "en", 1)["samples"])
         lost, gap = self._lost_words(PROBE_TEXT), self._decode_gap(path, short)
         return [
-            _canary(
+            canary(
                 "no sentence is lost",
                 not lost,
                 f"words lost here: {' '.join(lost) or 'none'}; upstream's own splitting would "
                 f"keep {self._kept_by_upstream(PROBE_TEXT)} of {len(PROBE_TEXT)} characters",
             ),
-            _canary(
-                "step by step equals at once",
+            canary(
+                SAME_STEPS,
                 gap < 1e-3,
                 f"relative difference {gap:.1e} between decoding with and without a cache",
             ),
-            _canary("same seed, same samples", repeats, detail),
+            repeats,
         ]
 
     def _speak(self, path: str, text: str, language: str, seed: int) -> dict[str, Any]:
@@ -409,13 +405,7 @@ def _import_upstream(checkout: str) -> Any:
         raise LoadFailed(
             f"FireRedTTS cannot be imported: {error}. Run 'mosdata engines install fireredtts'."
         ) from error
-    for name, parameters in USED.items():
-        has = inspect.signature(getattr(upstream, name)).parameters
-        if missing := [parameter for parameter in parameters if parameter not in has]:
-            raise LoadFailed(
-                f"FireRedTTS in {checkout}: {name} has no parameter {', '.join(missing)}. This "
-                "adapter was written for commit 3c1fb92."
-            )
+    check_parameters(upstream, USED, f"FireRedTTS in {checkout}", "commit 3c1fb92")
     return upstream
 
 
@@ -461,7 +451,3 @@ def _remembered(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 def _num_letters(text: str) -> int:
     return sum(c.isalpha() for c in text)
-
-
-def _canary(name: str, passed: bool, detail: str) -> dict[str, Any]:
-    return {"name": name, "passed": bool(passed), "detail": detail}

@@ -15,18 +15,23 @@ What it does that a dataset cannot take, and what is done about it:
 from __future__ import annotations
 
 import importlib
-import inspect
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from mosdata.synth.adapters import checkout as code
 from mosdata.synth.adapters.kit import (
+    SAME_STEPS,
     LoadFailed,
     Rejected,
+    canary,
+    check_options,
+    check_parameters,
     package_versions,
     python_version,
+    repeat_canary,
     require_files,
+    require_gpu,
     seed_everything,
     weight_digest,
 )
@@ -107,11 +112,7 @@ def build(options: dict[str, Any]) -> FireRed2:
     Raises:
         LoadFailed: an option that does not exist or cannot have this value.
     """
-    known = {field.name for field in fields(Options)}
-    if unknown := sorted(set(options) - known):
-        raise LoadFailed(
-            f"fireredtts2 has no option {unknown[0]!r}. Known: {', '.join(sorted(known))}."
-        )
+    check_options(options, (field.name for field in fields(Options)), "fireredtts2")
     return FireRed2(Options(**{"checkout": "", **options}))
 
 
@@ -137,7 +138,7 @@ class FireRed2:
         names = [*FILES[2:4], *(f"{FILES[4]}/{name}" for name in TOKENIZER_FILES)]
         fingerprint = {
             "adapter": f"fireredtts2/{VERSION}",
-            "upstream": code.identity(options.checkout, "fireredtts2", "FireRedTTS2"),
+            "upstream": code.identity(options.checkout, ["fireredtts2"], "FireRedTTS2"),
             "weights": {
                 name: weight_digest(str(folder / name), whole=options.whole_digests)
                 for name in names
@@ -202,7 +203,7 @@ class FireRed2:
         """Speak one piece of text.
 
         Raises:
-            Rejected: ``unknown_voice``, ``no_letters``, ``markup``, ``text_lost``,
+            Rejected: ``unknown_voice``, ``no_letters``, ``control_tokens``, ``text_lost``,
                 ``text_too_long``, ``empty_audio`` or ``too_short``.
         """
         name = request["voice"]
@@ -213,24 +214,20 @@ class FireRed2:
     def canaries(self) -> list[dict[str, Any]]:
         """Checks that hold for any weights; they take two short utterances."""
         short = PROBE_TEXT.partition(".")[0] + "."
-        try:
-            first, again = (self._speak(short, None, 1)["samples"] for _ in range(2))
-            repeats, detail = first.tobytes() == again.tobytes(), f"{len(first)} samples twice"
-        except Rejected as error:
-            repeats, detail = False, str(error)
+        repeats = repeat_canary(lambda: self._speak(short, None, 1)["samples"])
         pieces, gap = self._spliter.split_text(text=PROBE_TEXT, length=MAX_BYTES), self._gap(short)
         return [
-            {
-                "name": "no sentence is lost",
-                "passed": _letters("".join(pieces)) == _letters(PROBE_TEXT),
-                "detail": f"{len(pieces)} piece of {len(PROBE_TEXT)} characters",
-            },
-            {
-                "name": "step by step equals at once",
-                "passed": gap < (1e-3 if self._options.dtype == "float32" else 5e-2),
-                "detail": f"relative difference {gap:.1e} between reading with and without a cache",
-            },
-            {"name": "same seed, same samples", "passed": repeats, "detail": detail},
+            canary(
+                "no sentence is lost",
+                _letters("".join(pieces)) == _letters(PROBE_TEXT),
+                f"{len(pieces)} piece of {len(PROBE_TEXT)} characters",
+            ),
+            canary(
+                SAME_STEPS,
+                gap < (1e-3 if self._options.dtype == "float32" else 5e-2),
+                f"relative difference {gap:.1e} between reading with and without a cache",
+            ),
+            repeats,
         ]
 
     def _speak(self, text: str, prompt: Prompt | None, seed: int) -> dict[str, Any]:
@@ -259,7 +256,9 @@ class FireRed2:
     def _check_text(self, text: str) -> None:
         check_letters(text)
         if "<|" in text:
-            raise Rejected("markup", f"{text[:60]!r} holds '<|', which FireRedTTS-2 would obey.")
+            raise Rejected(
+                "control_tokens", f"{text[:60]!r} holds '<|', which FireRedTTS-2 would obey."
+            )
         if len(text.encode()) > 4 * MAX_BYTES:
             pieces = [text[:MAX_BYTES], text[MAX_BYTES:]]
         else:
@@ -343,10 +342,7 @@ class FireRed2:
 
 
 def _check_gpu(torch: Any, options: Options) -> None:
-    if not options.device.startswith("cuda"):
-        return
-    if not torch.cuda.is_available():
-        raise LoadFailed("device is cuda, but torch sees no GPU. Set device to cpu.")
+    require_gpu(torch, options.device)
     if options.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
         raise LoadFailed("This GPU has no bfloat16, and upstream would go on without a word.")
 
@@ -359,13 +355,7 @@ def _import_upstream(checkout: str) -> Any:
         raise LoadFailed(
             f"FireRedTTS-2 cannot be imported: {error}. Run 'mosdata engines install fireredtts2'."
         ) from error
-    for name, parameters in USED.items():
-        has = inspect.signature(getattr(upstream, name)).parameters
-        if missing := [parameter for parameter in parameters if parameter not in has]:
-            raise LoadFailed(
-                f"FireRedTTS-2 in {checkout}: {name} has no parameter {', '.join(missing)}. This "
-                "adapter was written for commit 404f3f6."
-            )
+    check_parameters(upstream, USED, f"FireRedTTS-2 in {checkout}", "commit 404f3f6")
     return upstream
 
 

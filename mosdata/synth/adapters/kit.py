@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,77 @@ def require_files(folder: str, names: Iterable[str], what: str) -> None:
     missing = [name for name in names if not (Path(folder) / name).exists()]
     if missing:
         raise LoadFailed(f"{what}: {folder} lacks {', '.join(missing)}. Download the model anew.")
+
+
+def check_options(given: Iterable[str], known: Iterable[str], engine: str) -> None:
+    """Refuse options that would change nothing.
+
+    Raises:
+        LoadFailed: with the first of them, and those that there are.
+    """
+    names = sorted(known)
+    if unknown := sorted(set(given) - set(names)):
+        raise LoadFailed(
+            f"{engine} has no option {unknown[0]!r}. Known: {', '.join(names) or 'none'}."
+        )
+
+
+def require_gpu(torch: Any, device: str) -> None:
+    """Where ``device`` is a GPU, there is one.
+
+    Raises:
+        LoadFailed: torch finds none.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise LoadFailed(
+            f"device is {device}, but torch {torch.__version__} sees no GPU. Install a CUDA build "
+            "of torch in the engine's environment, or set device to cpu."
+        )
+
+
+def check_parameters(owner: Any, used: Mapping[str, Iterable[str]], what: str, known: str) -> None:
+    """What is called upstream has the parameters that are given.
+
+    Args:
+        owner: module or class.
+        used: names of its functions, and of their parameters.
+        what: upstream, for the message.
+        known: the version that the adapter was written for.
+
+    Raises:
+        LoadFailed: a function or a parameter is gone.
+    """
+    import inspect
+
+    for name, parameters in used.items():
+        function = getattr(owner, name, None)
+        if function is None:
+            raise LoadFailed(f"{what} has no {name}. This adapter was written for {known}.")
+        has = inspect.signature(function).parameters
+        if missing := [parameter for parameter in parameters if parameter not in has]:
+            raise LoadFailed(
+                f"{what}: {name} has no parameter {', '.join(missing)}; it has {', '.join(has)}. "
+                f"This adapter was written for {known}."
+            )
+
+
+SAME_SAMPLES = "same seed, same samples"
+SAME_STEPS = "step by step equals at once"
+
+
+def canary(name: str, passed: Any, detail: str) -> dict[str, Any]:
+    """One answer of ``canaries``."""
+    return {"name": name, "passed": bool(passed), "detail": detail}
+
+
+def repeat_canary(say: Callable[[], Any]) -> dict[str, Any]:
+    """Whether the same request gives the same samples; what is rejected gives none."""
+    try:
+        one, two = say(), say()
+    except Rejected as error:
+        return canary(SAME_SAMPLES, False, str(error))
+    same = one.tobytes() == two.tobytes()
+    return canary(SAME_SAMPLES, same, f"{len(one)} samples {'twice' if same else 'and others'}")
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

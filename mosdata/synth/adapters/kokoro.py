@@ -17,9 +17,12 @@ import numpy as np
 from mosdata.synth.adapters.kit import (
     LoadFailed,
     Rejected,
+    check_options,
     package_versions,
     python_version,
+    repeat_canary,
     require_files,
+    require_gpu,
     seed_everything,
     weight_digest,
 )
@@ -59,9 +62,7 @@ class Kokoro:
         given = {k: v for k, v in options.items() if k not in ("system", "checkout", "dtype")}
         self.folder = Path(str(given.pop("model_dir", "")))
         self.device = str(given.pop("device", "") or "cpu")
-        unknown = sorted(set(given) - set(OPTIONS))
-        if unknown:
-            raise LoadFailed(f"kokoro has no option {unknown[0]!r}. Known: {', '.join(OPTIONS)}.")
+        check_options(given, OPTIONS, NAME)
         self.options = {**OPTIONS, **given}
         if self.options["g2p"] not in G2P:
             raise LoadFailed(f"g2p is {self.options['g2p']!r}; allowed: {' or '.join(G2P)}.")
@@ -116,8 +117,10 @@ class Kokoro:
         """
         try:
             import kokoro
+            import torch
         except ImportError as error:
             raise LoadFailed(f"kokoro needs its package in its environment: {error}.") from error
+        require_gpu(torch, self.device)
         for letter in sorted({name[0] for name in self._voices}):
             self._readers[letter] = self._reader(letter)
         config = json.loads((self.folder / "config.json").read_text("utf-8"))
@@ -159,12 +162,7 @@ class Kokoro:
     def canaries(self) -> list[dict[str, Any]]:
         """The same request gives the same samples."""
         request = {"text": "Hello there.", "voice": next(iter(self._voices)), "seed": 1}
-        try:
-            one, two = (self.synthesize(dict(request))["samples"] for _ in range(2))
-        except Rejected as error:
-            return [{"name": "repeats", "passed": False, "detail": str(error)}]
-        same = bool(np.array_equal(one, two))
-        return [{"name": "repeats", "passed": same, "detail": f"{len(one)} samples, twice"}]
+        return [repeat_canary(lambda: self.synthesize(dict(request))["samples"])]
 
     def _phonemes(self, text: str, letter: str) -> str:
         phonemes = str(self._readers[letter](text)[0])

@@ -18,8 +18,10 @@ import numpy as np
 from mosdata.synth.adapters.kit import (
     LoadFailed,
     Rejected,
+    check_options,
     package_versions,
     python_version,
+    repeat_canary,
     weight_digest,
 )
 
@@ -47,9 +49,7 @@ class Piper:
         given = {k: v for k, v in options.items() if k not in ("system", "checkout", "dtype")}
         self.folder = Path(str(given.pop("model_dir", "")))
         self.device = str(given.pop("device", "") or "cpu")
-        unknown = sorted(set(given) - set(OPTIONS))
-        if unknown:
-            raise LoadFailed(f"piper has no option {unknown[0]!r}. Known: {', '.join(OPTIONS)}.")
+        check_options(given, OPTIONS, NAME)
         self.options = {**OPTIONS, **given}
         self._configs = self._read_configs()
         self._rate = self._one_rate()
@@ -93,9 +93,16 @@ class Piper:
             LoadFailed: the package is missing, or a file is no Piper voice.
         """
         try:
+            import onnxruntime
             import piper  # noqa: F401 - noticed here rather than at the first text
         except ImportError as error:
             raise LoadFailed(f"piper needs piper-tts in its environment: {error}.") from error
+        has = onnxruntime.get_available_providers()
+        if lacking := [name for name in self._providers() if name not in has]:
+            raise LoadFailed(
+                f"device is {self.device}, and this ONNX Runtime has no {lacking[0]}: it would go "
+                "on without a word. Install onnxruntime-gpu there, or set device to cpu."
+            )
         for name in self._configs:
             self._graphs[name] = self._optimised(name)
 
@@ -138,12 +145,7 @@ class Piper:
     def canaries(self) -> list[dict[str, Any]]:
         """The same request gives the same samples."""
         request = {"text": "Hello there.", "voice": self._voice_names()[0], "seed": 1}
-        try:
-            one, two = (self.synthesize(dict(request))["samples"] for _ in range(2))
-        except Rejected as error:
-            return [{"name": "repeats", "passed": False, "detail": str(error)}]
-        same = bool(np.array_equal(one, two))
-        return [{"name": "repeats", "passed": same, "detail": f"{len(one)} samples, twice"}]
+        return [repeat_canary(lambda: self.synthesize(dict(request))["samples"])]
 
     def _opened(self, name: str, seed: int) -> Any:
         """A voice whose noise starts at the seed."""

@@ -18,9 +18,12 @@ import numpy as np
 from mosdata.synth.adapters.kit import (
     LoadFailed,
     Rejected,
+    check_options,
     package_versions,
     python_version,
+    repeat_canary,
     require_files,
+    require_gpu,
     seed_everything,
     weight_digest,
 )
@@ -57,10 +60,7 @@ class Pretrained:
         self.options = {**self.OPTIONS, **given}
         self.model: Any = None
         self.tokenizer: Any = None
-        unknown = sorted(set(given) - set(self.OPTIONS))
-        if unknown:
-            known = ", ".join(sorted(self.OPTIONS)) or "none"
-            raise LoadFailed(f"{self.NAME} has no option {unknown[0]!r}. Known: {known}.")
+        check_options(given, self.OPTIONS, self.NAME)
         if self.dtype not in DTYPES:
             raise LoadFailed(f"dtype is {self.dtype!r}; allowed: {', '.join(DTYPES)}.")
         require_files(str(self.folder), self.FILES, self.NAME)
@@ -83,7 +83,7 @@ class Pretrained:
                 },
                 "weights": {
                     path.relative_to(self.folder).as_posix(): weight_digest(str(path))
-                    for path in self.weight_files()
+                    for path in [*self.weight_files(), *self.vectors()]
                 },
                 "config": self._config_digest(),
                 "python": python_version(),
@@ -108,8 +108,7 @@ class Pretrained:
         except ImportError as error:
             raise LoadFailed(f"{self.NAME} needs torch and transformers: {error}.") from error
         transformers.logging.set_verbosity_error()
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise LoadFailed(f"{self.NAME} is set to {self.device!r}, and torch sees no GPU here.")
+        require_gpu(torch, self.device)
         try:
             self.open()
         except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
@@ -154,12 +153,7 @@ class Pretrained:
             "language": "",
             "seed": 1,
         }
-        try:
-            one, two = (self.synthesize(dict(request))["samples"] for _ in range(2))
-        except Rejected as error:
-            return [{"name": "repeats", "passed": False, "detail": str(error)}]
-        same = bool(np.array_equal(one, two))
-        return [{"name": "repeats", "passed": same, "detail": f"{len(one)} samples, twice"}]
+        return [repeat_canary(lambda: self.synthesize(dict(request))["samples"])]
 
     # What a subclass says.
 
@@ -197,6 +191,10 @@ class Pretrained:
             safe, pickled = (sorted(folder.glob(kind)) for kind in WEIGHTS)
             found += safe or pickled
         return found
+
+    def vectors(self) -> list[Path]:
+        """Arrays below the folder that voices are made of."""
+        return sorted(self.folder.rglob("*.npy"))
 
     def placed(self, model: Any) -> Any:
         """The model on its device, in its precision, without dropout."""

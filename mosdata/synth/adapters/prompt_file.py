@@ -47,11 +47,13 @@ def check_prompt(voice: dict[str, Any], limits: Limits) -> Prompt:
     """
     name, path, text = str(voice["name"]), voice.get("audio"), str(voice.get("text") or "").strip()
     if not path or not Path(path).is_file():
-        raise Rejected("prompt_missing", f"Voice {name!r}: there is no recording {path!r}.")
+        raise Rejected(
+            "prompt_missing", f"Voice {name!r}: there is no recording {Path(path or '').name!r}."
+        )
     if limits.needs_text and not any(c.isalnum() for c in text):
         raise Rejected(
             "prompt_without_text",
-            f"Voice {name!r} has no transcript. Write down what is said in {path}.",
+            f"Voice {name!r} has no transcript. Write down what is said in {Path(path).name}.",
         )
     sample_rate_hz, duration_s, peak = _measure(name, str(path))
     if sample_rate_hz < limits.min_sample_rate_hz:
@@ -72,7 +74,7 @@ def check_prompt(voice: dict[str, Any], limits: Limits) -> Prompt:
             "Cut the recording, and its transcript with it.",
         )
     if peak < SILENT_PEAK:
-        raise Rejected("prompt_silent", f"Voice {name!r}: {path} holds silence.")
+        raise Rejected("prompt_silent", f"Voice {name!r}: {Path(path).name} holds silence.")
     return Prompt(name=name, path=str(path), text=text, duration_s=duration_s)
 
 
@@ -92,6 +94,11 @@ def check_letters(text: str) -> None:
         raise Rejected("no_letters", f"{text[:40]!r} has no letter or digit to speak.")
 
 
+def _said(path: str, error: Exception) -> str:
+    """An error without the folder, as rows are the same on every machine."""
+    return str(error).replace(path, Path(path).name)
+
+
 def _measure(name: str, path: str) -> tuple[int, float, float]:
     """Rate in Hz, duration in seconds and peak of a file."""
     import numpy as np
@@ -100,8 +107,8 @@ def _measure(name: str, path: str) -> tuple[int, float, float]:
     try:
         samples, sample_rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise Rejected("prompt_unreadable", f"Voice {name!r}: {path}: {error}") from error
+        raise Rejected("prompt_unreadable", f"Voice {name!r}: {_said(path, error)}") from error
     peak = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(peak):
-        raise Rejected("prompt_unreadable", f"Voice {name!r}: {path} holds NaN or infinity.")
+        raise Rejected("prompt_unreadable", f"Voice {name!r}: {Path(path).name} has NaN.")
     return int(sample_rate_hz), len(samples) / sample_rate_hz, peak

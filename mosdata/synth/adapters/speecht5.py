@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mosdata.synth.adapters.kit import LoadFailed, weight_digest
+from mosdata.synth.adapters.kit import LoadFailed, Rejected, weight_digest
 from mosdata.synth.adapters.pretrained import Pretrained
 
 VERSION = 1
@@ -57,11 +57,9 @@ class SpeechT5(Pretrained):
         return [{"name": path.stem, "language": language} for path in self._speakers()]
 
     def describe(self) -> dict[str, Any]:
-        """As for every model here; x-vectors and the vocoder are weights too."""
+        """As for every model here; the vocoder is weights too, wherever it lies."""
         about = super().describe()
         weights = about["fingerprint"]["weights"]
-        for path in self._speakers():
-            weights[f"speakers/{path.name}"] = weight_digest(str(path))
         for kind in ("*.safetensors", "*.bin"):
             for path in sorted(self._vocoder_folder().glob(kind)):
                 weights[f"vocoder/{path.name}"] = weight_digest(str(path))
@@ -76,7 +74,12 @@ class SpeechT5(Pretrained):
         self._vocoder = self.placed(self.pretrained(SpeechT5HifiGan, self._vocoder_folder()))
 
     def speak(self, text: str, voice: str) -> tuple[Any, list[str]]:
-        """Speak one piece; ``runaway`` where the model never said that it had ended."""
+        """Speak one piece; ``runaway`` where the model never said that it had ended.
+
+        Raises:
+            Rejected: ``unspeakable_characters``.
+        """
+        self._refuse_losses(text)
         inputs = self.tokenizer(text, return_tensors="pt").to(self.device)
         spectrogram = self.model.generate_speech(
             inputs["input_ids"],
@@ -88,6 +91,18 @@ class SpeechT5(Pretrained):
         longest = int(inputs["input_ids"].shape[-1] * LONGEST_RATIO / reduction) * reduction
         flags = ["runaway"] if spectrogram.shape[-2] >= longest else []
         return self._vocoder(spectrogram), flags
+
+    def _refuse_losses(self, text: str) -> None:
+        pieces = self.tokenizer.tokenize(text)
+        ids = self.tokenizer.convert_tokens_to_ids(pieces)
+        unknown = zip(pieces, ids)
+        lost = [piece for piece, index in unknown if index == self.tokenizer.unk_token_id]
+        letters = "".join(dict.fromkeys(c for piece in lost for c in piece if c.isalnum()))
+        if letters:
+            raise Rejected(
+                "unspeakable_characters",
+                f"The model's vocabulary lacks {letters[:20]!r}; they would all sound alike.",
+            )
 
     def _xvector(self, voice: str) -> Any:
         import torch

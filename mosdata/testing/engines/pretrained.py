@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -256,9 +257,9 @@ def _letter_pieces(folder: Path) -> int:
     model = io.BytesIO()
     words = (f"{a}{b}" for a in LETTERS for b in LETTERS)
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["abcdefghijklmnopqrstuvwxyz", *words]),
+        sentence_iterator=iter([ascii_lowercase, ascii_uppercase, *words]),
         model_writer=model,
-        vocab_size=40,
+        vocab_size=70,
         model_type="char",
         hard_vocab_limit=False,
         pad_id=1,
