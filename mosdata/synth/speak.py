@@ -5,14 +5,15 @@ summaries count by. Speech that is merely bad is kept and flagged: a dataset abo
 bad speech, and only a mislabelled clip would harm it.
 
 A text longer than an engine takes is cut into pieces (:mod:`mosdata.synth.text.sentences`), each
-spoken with a seed of its own and joined with pauses, so that no engine cuts by itself. What is
+spoken with a seed of its own and joined with pauses, so that no engine cuts by itself; a piece that
+an engine still finds too long is halved. What is
 not audio is asked for again with other seeds: engines that draw fail now and then.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -52,6 +53,9 @@ PAUSES_S: Final = {"sentence": 0.3, "clause": 0.15, "word": 0.05, "cut": 0.0}
 
 ATTEMPTS: Final = 3
 """How often an engine is asked for a piece, each time with another seed."""
+
+SHORTEST_PIECE_CHARS: Final = 20
+"""What is too long for an engine is halved; a piece of so many characters no longer."""
 
 ASKED_AGAIN: Final = frozenset(
     {"wrong_sample_rate", "empty_audio", "not_finite", "too_short", "silent", "runaway"}
@@ -102,8 +106,13 @@ def speak(synthesizer: Synthesizer, request: SpeechRequest) -> Spoken:
     check_script(text, request.language)
     words = words_for(synthesizer.info, text, request.language)
     parts = pieces(words.text, max_chars=synthesizer.info.max_chars)
-    said = [_said(synthesizer, request, piece, index) for index, piece in enumerate(parts)]
-    clip, boundaries_s = _joined([speech.clip for speech in said], parts)
+    told = [
+        part
+        for index, piece in enumerate(parts)
+        for part in _said_whole(synthesizer, request, piece, str(index))
+    ]
+    said = [speech for _, speech in told]
+    clip, boundaries_s = _joined([speech.clip for speech in said], [piece for piece, _ in told])
     found = inspect_speech(clip, words.text)
     flags = {*found.flags, *words.flags, *(flag for speech in said for flag in speech.flags)}
     return Spoken(
@@ -138,12 +147,33 @@ def method_of(info: SystemInfo, text: str, language: str) -> dict[str, str]:
     return method
 
 
-def _said(synthesizer: Synthesizer, request: SpeechRequest, piece: Piece, index: int) -> Speech:
+def _said_whole(
+    synthesizer: Synthesizer, request: SpeechRequest, piece: Piece, place: str
+) -> Iterator[tuple[Piece, Speech]]:
+    """A piece as the engine takes it: whole, or in halves where it says that it is too long.
+
+    Engines count tokens, bytes or phonemes, and some by the length of a prompt; ``max_chars`` can
+    only be near that. Where a piece is cut depends on the text and the engine alone.
+    """
+    try:
+        yield piece, _said(synthesizer, request, piece, place)
+    except RecordRejected as error:
+        half = -(-len(piece.spoken) // 2)
+        if error.reason != "text_too_long" or half < SHORTEST_PIECE_CHARS:
+            raise
+    else:
+        return
+    *parts, last = pieces(piece.text, max_chars=half)
+    for number, part in enumerate([*parts, replace(last, end=piece.end)]):
+        yield from _said_whole(synthesizer, request, part, f"{place}.{number}")
+
+
+def _said(synthesizer: Synthesizer, request: SpeechRequest, piece: Piece, place: str) -> Speech:
     """One piece, asked for until it is audio."""
     failures: list[str] = []
     reason = ""
     for attempt in range(ATTEMPTS):
-        seed = seed_of(request.seed, index, attempt)
+        seed = seed_of(request.seed, place, attempt)
         try:
             asked = replace(request, text=piece.spoken, seed=seed)
             speech = as_speech(synthesizer.synthesize(asked))
@@ -161,16 +191,21 @@ def _said(synthesizer: Synthesizer, request: SpeechRequest, piece: Piece, index:
     )
 
 
-def seed_of(seed: int, index: int, attempt: int) -> int:
+def seed_of(seed: int, place: int | str, attempt: int) -> int:
     """Seed of a piece at an attempt; the first piece's first one is the request's own.
+
+    Args:
+        seed: of the request.
+        place: number of the piece, from 0; ``"1.0"`` is the first half of the second one.
+        attempt: from 0.
 
     Example:
         >>> seed_of(7, 0, 0), seed_of(7, 1, 0) == seed_of(7, 0, 1)
         (7, False)
     """
-    if index == attempt == 0:
+    if str(place) == "0" and attempt == 0:
         return seed
-    return seed_for(seed, f"piece {index}", f"attempt {attempt}", bits=32)
+    return seed_for(seed, f"piece {place}", f"attempt {attempt}", bits=32)
 
 
 def _joined(clips: Sequence[Clip], parts: Sequence[Piece]) -> tuple[Clip, tuple[float, ...]]:

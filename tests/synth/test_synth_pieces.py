@@ -108,6 +108,45 @@ def test_no_piece_is_longer_than_the_engine_takes():
     assert text.replace(" ", "") == "".join(asked).replace(" ", "")
 
 
+@dataclass
+class Counting(Listed):
+    """An engine that takes fewer bytes than ``max_chars`` promises."""
+
+    most: int = 12
+
+    def synthesize(self, request: SpeechRequest) -> Clip | Speech:
+        """Refuse what is too long for it."""
+        if len(request.text.encode()) > self.most:
+            raise RecordRejected("text_too_long", "tokens")
+        return super().synthesize(request)
+
+
+def test_what_an_engine_finds_too_long_is_halved():
+    """Until it takes it; nothing is lost, seeds differ, and other pieces stay what they were."""
+    wide = replace(Listed().info, max_chars=60)
+    text = "Twelve and a half dozen of them went away, and the rest stayed on."
+    engine = Counting(info=wide, most=40)
+
+    spoken = speak(engine, replace(REQUEST, text=text))
+
+    asked = [request.text for request in engine.asked]
+    assert text == " ".join(asked)
+    assert all(len(part) <= 40 for part in asked)
+    assert len(asked) == len({request.seed for request in engine.asked})
+    assert len(asked) == len(spoken.boundaries_s) + 1
+    again = speak(Counting(info=wide, most=40), replace(REQUEST, text=text))
+    assert np.array_equal(spoken.clip.samples, again.clip.samples)
+
+
+def test_what_no_cutting_helps_is_rejected():
+    """An engine that finds everything too long says so, and is not asked for ever."""
+    engine = Counting(most=0)
+    with pytest.raises(RecordRejected) as rejected:
+        speak(engine, replace(REQUEST, text="This is the first. And here, the rest of it."))
+
+    assert rejected.value.reason == "text_too_long"
+
+
 @pytest.mark.parametrize("bad", [NAN, ZERO, speechlike(0.1), speechlike(1.0, 22_050)])
 def test_what_is_not_audio_is_asked_for_again(bad):
     """With another seed, the same in every run; the clip says so."""
