@@ -23,6 +23,7 @@ _COLUMNS: Final = (
     "voice",
     "language",
     "text",
+    "text_spoken",
     "heard",
     "duration_s",
     "speech_s",

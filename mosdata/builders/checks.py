@@ -28,10 +28,13 @@ FENCE_ABOVE_IQR: Final = 2.0
 """Fences of Tukey (Exploratory Data Analysis, 1977) lie at Q1 - k IQR and Q3 + k IQR; Piper's
 filter of utterances takes k = 2, on characters a second as here."""
 
+RATE_COLUMNS: Final = ("text", "text_spoken", "speech_s")
+"""What :func:`rates_of` needs."""
+
 FEWEST_CLIPS: Final = 8
 """Fewer clips have no quartiles worth the name; such a voice is not judged."""
 
-_COLUMNS: Final = ("id", "system", "voice", "language", "text", "seed", "pcm_sha256", "speech_s")
+_COLUMNS: Final = ("id", "system", "voice", "language", "text", "seed", "pcm_sha256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +105,7 @@ def _write(folder: Path, name: str, table: pa.Table) -> dict[str, Any]:
 
 def check(dataset: Dataset) -> tuple[list[Finding], list[Fence]]:
     """Findings in the order of the rows, flag by flag; fences by system, voice and language."""
-    rows = dataset.table(_COLUMNS)
+    rows = dataset.table([*dict.fromkeys([*_COLUMNS, *RATE_COLUMNS])])
     ids = rows["id"].to_pylist()
     voices = [rows[name].to_pylist() for name in ("system", "voice", "language")]
     groups, known = _numbered([*zip(*voices, strict=True)])
@@ -120,8 +123,12 @@ def check(dataset: Dataset) -> tuple[list[Finding], list[Fence]]:
 
 
 def rates_of(rows: pa.Table) -> NDArray[np.float64]:
-    """Characters of the text for each second of trimmed speech; NaN where that is not known."""
-    chars = [spoken_chars(text) for text in rows["text"].to_pylist()]
+    """Characters of what was said for each second of trimmed speech; NaN where nobody knows.
+
+    What was said is what the engine was given; the text itself where a row does not say.
+    """
+    texts = zip(rows["text_spoken"].to_pylist(), rows["text"].to_pylist(), strict=True)
+    chars = [spoken_chars(spoken or text) for spoken, text in texts]
     speech_s = np.array(rows["speech_s"].to_pylist(), np.float64)
     return np.array(chars, np.float64) / np.where(speech_s > 0, speech_s, np.nan)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_fences_are_those_of_tukey(tmp_path):
         (row.id, "rate_outlier") for row in rows[30:32]
     }
     assert fences[0].outside == 2
+
+
+def test_rates_count_what_was_said(tmp_path):
+    """An amount of money is read as words: by its digits alone it would look slow."""
+    plain = voice("a", [2.0 + 0.01 * i for i in range(9)])
+    rows = [replace(row, text=f"${i}.50", text_spoken=row.text) for i, row in enumerate(plain)]
+
+    found = check(write_dataset(tmp_path / "said", {"train": rows}))
+
+    assert found == check(write_dataset(tmp_path / "plain", {"train": plain}))
 
 
 def test_a_voice_with_few_clips_is_not_judged(tmp_path):
