@@ -16,6 +16,7 @@ from mosdata.cli import app
 from mosdata.errors import OutputConflict, UnknownName, UsageError
 from mosdata.manifests.systems import SYSTEM_NAMES
 from mosdata.synth.engines import ENGINES, SYSTEM_ENGINES, engine_spec
+from mosdata.synth.hosting import environments
 from mosdata.synth.hosting.environments import LOCKS, STAMP, install, plan_installation
 from mosdata.testing.engines.pretrained import vits_folder
 
@@ -111,7 +112,14 @@ def test_doctor_lets_a_configured_engine_speak(tmp_path: Path) -> None:
 
     assert found["ok"] is True
     assert checkup["state"] == "ready"
-    assert ["voices", "revision", "fingerprint", "load", "canary: repeats", "speech"] == names[:-1]
+    assert [
+        "voices",
+        "revision",
+        "fingerprint",
+        "load",
+        "canary: same seed, same samples",
+        "speech",
+    ] == names[:-1]
 
 
 def test_doctor_lets_a_built_in_system_speak() -> None:
@@ -198,6 +206,33 @@ def test_an_installation_is_made_once_and_mended(tmp_path: Path) -> None:
     assert plan_installation(spec, tmp_path).is_done
     (plan.environment / "pyvenv.cfg").touch()
     assert not plan_installation(spec, tmp_path, python="3.12").is_done
+
+
+def test_a_clone_that_was_interrupted_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right commit without its submodule is half a checkout."""
+    spec = engine_spec("cosyvoice")
+    source = tmp_path / "cosyvoice" / "src"
+    (source / ".git").mkdir(parents=True)
+    monkeypatch.setattr(environments, "_commit_of", lambda _: spec.commit)
+    missing = [step.command for step in plan_installation(spec, tmp_path).steps if step.folder]
+    (source / spec.submodules[0]).mkdir(parents=True)
+    (source / spec.submodules[0] / "README.md").touch()
+
+    assert missing == [("git", "submodule", "update", "--init", "--depth", "1", *spec.submodules)]
+    assert not [step for step in plan_installation(spec, tmp_path).steps if step.folder]
+
+
+def test_an_index_of_torch_hides_no_other_package(tmp_path: Path) -> None:
+    """By itself, uv looks no further than the first index that has any version of a package."""
+    url = "https://download.pytorch.org/whl/cu126"
+    plan = plan_installation(engine_spec("f5tts"), tmp_path, torch_index=url)
+    (packages,) = [step.command for step in plan.steps if "install" in step.command]
+
+    assert url in packages
+    if "--index" in packages:  # made with uv
+        assert "unsafe-best-match" in packages
 
 
 def test_a_strangers_folder_is_never_removed(tmp_path: Path) -> None:

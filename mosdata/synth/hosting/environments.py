@@ -26,6 +26,10 @@ from mosdata.synth.hosting.spec import EngineSpec
 LOCKS: Final = Path(__file__).parents[1] / "engines" / "locks"
 STAMP: Final = "mosdata-environment.json"
 
+ALL_INDEXES: Final = ("--index-strategy", "unsafe-best-match")
+"""uv looks no further than the first index that has a package at all, and indexes with builds of
+torch have old versions of others. Versions are pinned, so this is what pip does anyway."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -155,7 +159,7 @@ def _environment_steps(
             purpose=f"an environment with Python {wanted}",
             command=(uv, "venv", "--seed", "--python", wanted, str(environment)),
         )
-        index = ("--index", torch_index) if torch_index else ()
+        index = ("--index", torch_index, *ALL_INDEXES) if torch_index else ()
         links = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS") or ""
         where = (*index, *(("--find-links", links) if links else ()))
         if not where:
@@ -196,6 +200,7 @@ def _checkout_steps(spec: EngineSpec, source: Path, *, given: bool) -> Iterator[
                 command=("git", "checkout", "--detach", spec.commit),
                 folder=source,
             )
+        yield from _submodule_steps(spec, source)
         return
     if given:
         raise UsageError(f"{source} is no git checkout of {spec.repository}.")
@@ -210,12 +215,19 @@ def _checkout_steps(spec: EngineSpec, source: Path, *, given: bool) -> Iterator[
         command=("git", "checkout", "--detach", spec.commit),
         folder=source,
     )
+    yield from _submodule_steps(spec, source)
+
+
+def _submodule_steps(spec: EngineSpec, source: Path) -> Iterator[Step]:
+    """Those that are not there: a clone may have been interrupted before them."""
     for submodule in spec.submodules:
-        yield Step(
-            purpose=f"{submodule} of {spec.name}",
-            command=("git", "submodule", "update", "--init", "--depth", "1", submodule),
-            folder=source,
-        )
+        folder = source / submodule
+        if not folder.is_dir() or not any(folder.iterdir()):
+            yield Step(
+                purpose=f"{submodule} of {spec.name}",
+                command=("git", "submodule", "update", "--init", "--depth", "1", submodule),
+                folder=source,
+            )
 
 
 def _digest(spec: EngineSpec, python: str, torch_index: str) -> str:
