@@ -112,7 +112,7 @@ def _is_spoken(row: Utterance, record: Record, spec: StageSpec) -> bool:
     return (
         row.system == record.group
         and row.engine_revision == systems[record.group]["revision"]
-        and row.sample_rate_hz == spec.sample_rate_hz
+        and row.sample_rate_hz == (values.get("sample_rate_hz") or spec.sample_rate_hz)
         and row.voice == values["voice"]
         and _is_cloned_alike(row, systems[record.group].get("prompts", {}).get(row.voice))
         and (row.text, row.sentence) == (values["text"], values["sentence"])

@@ -14,7 +14,7 @@ from mosdata.builders.executors import Execution
 from mosdata.builders.plan import plan_id_of
 from mosdata.builders.recipe import Take, read_recipe
 from mosdata.builders.recipe_stage import MISSING, RecipeStage
-from mosdata.builders.run import run_stage
+from mosdata.builders.run import Orders, run_stage
 from mosdata.builders.verify import verify_dataset
 from mosdata.errors import InvalidValue, NothingFound, UnknownName, UsageError
 
@@ -181,6 +181,19 @@ def test_clips_are_those_of_the_recipe(recipe, tmp_path):
     assert at_16k == {"One thing.": 2, "Another thing.": 2, "A third.": 1, "The fourth.": 1}
     assert all(row.clip().sample_rate_hz == row.sample_rate_hz for row in rows)
     assert {row.dataset for row in rows} == {"small"}
+
+
+def test_a_recipe_that_grows_takes_over_what_is_there(recipe, tmp_path):
+    """Clips at every rate that an earlier build of it has are not made again."""
+    first = run_stage(RecipeStage(recipe()), tmp_path / "first", execution=SERIAL).dataset
+    grown = recipe(RECIPE.replace("clips = 6", "clips = 8"))
+    orders = Orders(reuse=(first,))
+
+    outcome = run_stage(RecipeStage(grown), tmp_path / "out", execution=SERIAL, orders=orders)
+
+    assert outcome.num_taken_over == first.num_rows
+    fresh = run_stage(RecipeStage(grown), tmp_path / "fresh", execution=SERIAL).dataset
+    assert outcome.dataset.dataset_id == fresh.dataset_id
 
 
 def test_two_takes_alike_make_different_clips(recipe):
