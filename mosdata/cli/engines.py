@@ -242,10 +242,16 @@ def _wants(needs: Needs) -> str:
         if needs.weights
         else "",
         f"a recording to clone: {needs.prompt}" if needs.prompt else "",
-        f"a GPU with about {needs.gpu_memory_gb:g} GB" if needs.gpu_memory_gb else "",
+        _gpu(needs),
         needs.notes,
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _gpu(needs: Needs) -> str:
+    if needs.gpu_memory_gb:
+        return f"a GPU with about {needs.gpu_memory_gb:g} GB"
+    return "a GPU" if needs.needs_gpu else ""
 
 
 def _show_checkup(checkup: Checkup) -> None:

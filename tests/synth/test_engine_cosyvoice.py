@@ -21,6 +21,9 @@ from mosdata.manifests.systems import SYSTEM_NAMES
 from mosdata.synth.adapters import cosyvoice, cosyvoice_files
 from mosdata.synth.adapters.kit import LoadFailed, Rejected
 from mosdata.synth.engines.cosyvoice import SPEC
+from mosdata.synth.hosting.checkup import needs_of_all
+from mosdata.synth.hosting.configured import facts_of
+from mosdata.synth.hosting.settings import Engines, EngineSettings
 from mosdata.testing.engines import tiny_cosyvoice
 from tests.synth.signatures import read_contract, signatures, wanted_of
 
@@ -138,6 +141,19 @@ def test_the_spec_agrees_with_the_adapter() -> None:
         assert checkpoint.languages == release.languages
     assert SPEC.prompt is not None
     assert asdict(cosyvoice.LIMITS) == asdict(SPEC.prompt)
+
+
+def test_only_what_clones_asks_for_recordings() -> None:
+    """Planned with recordings, the fine-tuned model would reject every clip, one by one."""
+    needs = {
+        each.system: each.prompt for each in needs_of_all(Engines()) if each.engine == "cosyvoice"
+    }
+    cloning = {checkpoint.system for checkpoint in SPEC.checkpoints if checkpoint.clones}
+
+    assert {name for name, prompt in needs.items() if prompt} == cloning
+    assert set(needs) - cloning == set(cosyvoice_files.OWN_VOICES_ONLY)
+    told = EngineSettings(system="cosyvoice-300m-sft", engine="cosyvoice", prompts="prompts.toml")
+    assert facts_of(told)[1].clones is False
 
 
 def test_the_lock_has_the_pins_that_decide() -> None:

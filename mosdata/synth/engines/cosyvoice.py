@@ -74,6 +74,7 @@ SPEC: Final = EngineSpec(
             weights_ids=("hf:FunAudioLLM/CosyVoice-300M-SFT", "modelscope:iic/CosyVoice-300M-SFT"),
             vocoder="hift",
             max_chars=MAX_CHARS,
+            clones=False,
             notes="Seven speakers of its own; clones nobody.",
         ),
         Checkpoint(

@@ -19,7 +19,6 @@ SPEC: Final = EngineSpec(
     prompt=PromptLimits(
         min_duration_s=1.0, max_duration_s=30.0, min_sample_rate_hz=16_000, needs_text=False
     ),
-    has_own_voices=False,
     needs_gpu=True,
     gpu_memory_gb=6.0,
     text_frontend="engine",

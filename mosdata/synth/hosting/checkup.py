@@ -87,6 +87,7 @@ class Needs:
     weights: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     prompt: str = ""
+    needs_gpu: bool = False
     gpu_memory_gb: float = 0.0
     notes: str = ""
 
@@ -277,7 +278,7 @@ def _hosted_needs(
     name: str, spec: EngineSpec, checkpoint: Checkpoint, why_not: str | None
 ) -> Needs:
     prompt = ""
-    if spec.prompt is not None:
+    if spec.prompt is not None and checkpoint.clones:
         text = " with its transcript" if spec.prompt.needs_text else ""
         prompt = (
             f"{spec.prompt.min_duration_s:g} to {spec.prompt.max_duration_s:g} s at "
@@ -299,6 +300,7 @@ def _hosted_needs(
         weights=checkpoint.weights_ids,
         files=checkpoint.files,
         prompt=prompt,
+        needs_gpu=spec.needs_gpu,
         gpu_memory_gb=spec.gpu_memory_gb,
         notes=" ".join(filter(None, (checkpoint.notes, spec.terms_note))),
     )

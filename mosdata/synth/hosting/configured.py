@@ -44,7 +44,7 @@ def build_configured(settings: EngineSettings) -> Synthesizer:
         system_info(settings, spec, checkpoint),
         launch_of(settings, spec, checkpoint),
         limits=_limits(settings, spec),
-        prompt_limits=spec.prompt,
+        prompt_limits=spec.prompt if checkpoint.clones else None,
         facts=_sound_facts(settings, checkpoint),
     )
     if settings.prompts:

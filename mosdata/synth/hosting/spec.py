@@ -20,7 +20,8 @@ class Checkpoint:
     """One set of weights of a family: the system (class) that it makes.
 
     ``files`` are what its model folder must hold; ``weights_ids`` say where people get them
-    (never fetched by us); ``options`` go to the adapter with what the user set.
+    (never fetched by us); ``options`` go to the adapter with what the user set. ``clones`` is
+    False for weights that speak in voices of their own only, in a family that clones.
     """
 
     system: str
@@ -34,6 +35,7 @@ class Checkpoint:
     options: tuple[tuple[str, str], ...] = ()
     max_chars: int = 200
     vocoder: str = ""
+    clones: bool = True
     notes: str = ""
 
 
@@ -62,7 +64,6 @@ class EngineSpec:
     python: str = "3.11"
     lock: str = ""
     prompt: PromptLimits | None = None
-    has_own_voices: bool = True
     needs_gpu: bool = False
     gpu_memory_gb: float = 0.0
     load_deadline_s: float = 600.0
