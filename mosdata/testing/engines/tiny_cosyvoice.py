@@ -358,7 +358,8 @@ def _teach_to_stop(llm: Any, end_bias: float) -> None:
     """
     decoder, end = llm.llm_decoder, llm.eos_token
     if decoder.bias is not None:
-        decoder.bias.data[llm.speech_token_size :] += end_bias  # any of them is an end
+        decoder.bias.data[llm.speech_token_size :] = min(end_bias, -20.0)  # any of them is an end
+        decoder.bias.data[end] = end_bias
         return
     decoder.weight.data[: llm.speech_token_size] *= 8.0  # far above the zeros that follow
     ends = decoder.weight.data[end].clone()
