@@ -28,7 +28,7 @@ PCM16_SCALE = 32768.0
 BANDWIDTH_FRAME = 1024
 """Samples in a frame when the bandwidth of a clip is measured."""
 
-FRAMES_AT_ONCE = 24
+FRAMES_AT_ONCE = 48
 """Frames that are measured together: what they need stays in a core's own cache."""
 
 SILENCE_DBFS = -120.0
@@ -230,9 +230,14 @@ def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
 
 def _sum_of_squares(pcm: Pcm) -> float:
     """Exact, in any order: doubles hold sums of integers up to 2**53."""
-    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME // 2  # doubles are twice as long as floats
-    parts = (pcm[i : i + step].astype(np.float64) for i in range(0, len(pcm), step))
-    return sum(float(np.einsum("i,i->", part, part)) for part in parts)
+    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME // 4  # doubles are twice as long as floats
+    total, buffer = 0.0, np.empty(min(step, len(pcm)))
+    for start in range(0, len(pcm), step):
+        part = pcm[start : start + step]
+        wide = buffer[: len(part)]
+        wide[:] = part
+        total += float(np.dot(wide, wide))
+    return total
 
 
 def _dbfs(amplitude: float) -> float:

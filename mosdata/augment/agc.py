@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
-from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.normals import normal_noise
 from mosdata.augment.speech_level import active_level_dbfs, gain_of, rms_db
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied

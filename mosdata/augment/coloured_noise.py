@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
-from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.mixing import with_noise
+from mosdata.augment.normals import normal_noise
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 

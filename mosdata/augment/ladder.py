@@ -212,12 +212,6 @@ def draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**SEED_BITS))
 
 
-def normal_noise(seed: int, num_samples: int) -> Samples:
-    """Standard normal noise; a longer noise of the same seed begins with the shorter one."""
-    generator = np.random.Generator(np.random.SFC64(seed))
-    return generator.standard_normal(num_samples, dtype=np.float32)
-
-
 def number(applied: Applied, name: str) -> float:
     """One numeric parameter of what was drawn.
 

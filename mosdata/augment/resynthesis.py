@@ -11,7 +11,8 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.codec import fitted
-from mosdata.augment.ladder import LadderCorruption, draw_seed, normal_noise, number
+from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.normals import normal_noise
 from mosdata.augment.speech_level import active_level_dbfs, gain_of
 from mosdata.errors import RecordRejected
 from mosdata.manifests.ids import JSON

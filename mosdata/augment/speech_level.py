@@ -35,7 +35,7 @@ SILENT_BELOW_DBFS: Final = -80.0
 """A clip whose active level is lower has no speech: no ratio to it has a meaning."""
 
 FRAME_S: Final = 0.020
-CHUNK: Final = 8_192
+CHUNK: Final = 4_096
 """Samples that stay near the processor while double precision is needed."""
 
 KEPT: Final = 8
@@ -112,30 +112,36 @@ def envelope(clip: Clip) -> NDArray[np.float64]:
     Two equal first-order filters in a row, over the magnitudes. What a block adds to the states
     of both is a weighted sum of its samples.
     """
+    return _envelope_and_energy(clip)[0]
+
+
+def _envelope_and_energy(clip: Clip) -> tuple[NDArray[np.float64], float]:
+    """The envelope, and the sum of squares, while the samples are in double precision anyway."""
     from scipy.signal import lfilter
 
     block = _block(clip.sample_rate_hz)
     decay = math.exp(-1 / (clip.sample_rate_hz * TIME_CONSTANT_S))
-    sums = _weighted_sums(clip.samples, _weights(block, decay))
+    sums, energy = _weighted_sums(clip.samples, _weights(block, decay))
     over_block = [1.0, -(decay**block)]
     first = lfilter([1 - decay], over_block, sums[:, 0])
     before = np.concatenate(([0.0], first[:-1]))
     second = (1 - decay) * (block * decay**block * before + (1 - decay) * sums[:, 1])
-    return np.asarray(lfilter([1.0], over_block, second))
+    return np.asarray(lfilter([1.0], over_block, second)), energy
 
 
 def _measured(clip: Clip) -> float:
     """Active level of a clip that is not all zero; P.56 steps through thresholds from below."""
     block = _block(clip.sample_rate_hz)
     below = 2.0 ** (LOWEST_THRESHOLD - 1)
-    octaves = np.frexp(np.maximum(envelope(clip), below))[1] - LOWEST_THRESHOLD
+    smoothed, energy = _envelope_and_energy(clip)
+    octaves = np.frexp(np.maximum(smoothed, below))[1] - LOWEST_THRESHOLD
     held = _held(octaves, round(HANGOVER_S * clip.sample_rate_hz / block))
     in_octave = block * np.bincount(held)
     in_octave[held[-1]] -= block * len(held) - clip.num_samples  # the last block is shorter
     active = np.cumsum(in_octave[::-1])[::-1][1:]  # samples above each threshold
     if not len(active):
         return -math.inf
-    levels_db = 10 * np.log10(_energy(clip.samples) / active)
+    levels_db = 10 * np.log10(energy / active)
     thresholds_db = 20 * math.log10(2) * (LOWEST_THRESHOLD + np.arange(len(active)))
     return round(_where_margin_is_met(levels_db, levels_db - thresholds_db), 6)
 
@@ -175,21 +181,28 @@ def _weights(block: int, decay: float) -> NDArray[np.float64]:
     return np.stack([decay**left, (left + 1) * decay**left], axis=1)
 
 
-def _weighted_sums(samples: Samples, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Per block, in double precision; the last one as if silence followed."""
+def _weighted_sums(
+    samples: Samples, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Of the magnitudes of each block, in double precision; the last one as if silence followed.
+
+    With it the sum of squares of all samples.
+    """
     block = len(weights)
     num_blocks = -(-len(samples) // block)
     sums = np.empty((num_blocks, weights.shape[1]))
     step = max(1, CHUNK // block)
-    buffer = np.empty((step, block))
+    buffer, energy = np.empty((step, block)), 0.0
     for first in range(0, num_blocks, step):
         part = samples[first * block : (first + step) * block]
         rows = buffer[: -(-len(part) // block)]
         flat = rows.reshape(-1)
-        np.abs(part, out=flat[: len(part)])
+        flat[: len(part)] = part
         flat[len(part) :] = 0
+        energy += float(np.dot(flat, flat))
+        np.abs(flat, out=flat)
         np.matmul(rows, weights, out=sums[first : first + step])
-    return sums
+    return sums, energy
 
 
 def _energy(samples: Samples) -> float:

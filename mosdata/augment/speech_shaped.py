@@ -12,11 +12,11 @@ from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import (
     LadderCorruption,
     draw_seed,
-    normal_noise,
     number,
     within_full_scale,
 )
 from mosdata.augment.mixing import with_noise
+from mosdata.augment.normals import normal_noise
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied

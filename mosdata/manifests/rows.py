@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from mosdata.audio import Clip, decode_audio, store
 from mosdata.errors import RecordRejected
@@ -109,7 +109,10 @@ class Utterance:
             num_samples=clip.num_samples,
             duration_s=clip.duration_s,
             pcm_sha256=stored.pcm_sha256,
-            **asdict(stored.levels),
+            bandwidth_hz=stored.levels.bandwidth_hz,
+            peak_dbfs=stored.levels.peak_dbfs,
+            rms_dbfs=stored.levels.rms_dbfs,
+            clipped_fraction=stored.levels.clipped_fraction,
         )
 
 
