@@ -142,8 +142,8 @@ def build_corruption(
         MissingExtra: a package that the transform needs is not installed.
 
     Example:
-        >>> build_corruption("mp3").ladder(1.0, 48_000)
-        {'bitrate_kbps': 8, 'encoder_rate_hz': 8000, 'error_gain': 8.0}
+        >>> build_corruption("gain").ladder(1.0, 48_000)
+        {'gain_db': -40.0}
     """
     if name.startswith(ADAPTER_PREFIX):
         from mosdata.augment.audiomentations_adapter import build_transform

@@ -45,8 +45,8 @@ def ladder_table(
     """One row per level: ``level`` and the physical values it stands for.
 
     Example:
-        >>> ladder_table("white_noise", 16_000, levels=[1.0])
-        [{'level': 1.0, 'snr_db': -5.0}]
+        >>> ladder_table("gain", 16_000, levels=[1.0])
+        [{'level': 1.0, 'gain_db': -40.0}]
     """
     corruption = build_corruption(name)
     return [{"level": level, **corruption.ladder(level, sample_rate_hz)} for level in levels]

@@ -58,8 +58,8 @@ def class_names(systems: Iterable[str]) -> list[str]:
     """The class list of a dataset: the committed names, then the user's own, in given order.
 
     Example:
-        >>> class_names(["my-tts", "tone"])[-2:]
-        ['tone', 'my-tts']
+        >>> class_names(["my-tts", "tone"])[-1:]
+        ['my-tts']
     """
     names = list(SYSTEM_NAMES)
     names += [name for name in dict.fromkeys(systems) if name not in SYSTEM_NAMES]

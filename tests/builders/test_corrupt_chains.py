@@ -80,15 +80,15 @@ def test_drawn_chains_differ_from_clip_to_clip_and_not_from_level_to_level(sourc
 
 
 def test_values_stand_in_the_row_and_in_the_sound(tmp_path, source, run):
-    """--snr-db 10 is a ratio of 10 dB; the level on record is where the ladder has it."""
-    config = CorruptConfig(kinds=("white_noise",), values={"snr_db": 10.0})
-    stage = CorruptStage(source, config)
+    """--snr-db 30 is a ratio of 30 dB; the level on record is where the ladder has it, 1 beyond."""
+    levels = {}
+    for snr_db in (30.0, 10.0):
+        config = CorruptConfig(kinds=("white_noise",), values={"snr_db": snr_db})
+        outcome = run(CorruptStage(source, config), tmp_path / f"out-{snr_db:g}")
+        (levels[snr_db],) = {row.corruptions[0].level for row in copies(outcome)}
+        assert {snr_db} == {row.corruptions[0].params["snr_db"] for row in copies(outcome)}
 
-    outcome = run(stage, tmp_path / "out")
-
-    (level,) = {row.corruptions[0].level for row in copies(outcome)}
-    assert {10.0} == {row.corruptions[0].params["snr_db"] for row in copies(outcome)}
-    assert 0 < level < 1
+    assert 0 < levels[30.0] < levels[10.0] == 1
 
 
 def test_values_and_levels_go_together_in_a_chain(source):
