@@ -51,9 +51,9 @@ class Codec(LadderCorruption):
     Bitrates are few, and the lowest may be too good. So the scale multiplies the error of the
     codec by ``error_gain``. On each rung the gain climbs to 1, which is the codec itself, in even
     steps of what is left of the clean clip in decibels; the next rung begins where it does as
-    much harm. Past the last rung the gain goes on above 1: then only the noise that the codec adds
-    inside its own band is amplified, for the band that it removes cannot be removed twice.
-    Length and alignment stay. Nothing is drawn.
+    much harm or a little more, for clips differ. Past the last rung the gain goes on above 1: then
+    only the noise that the codec adds inside its own band is amplified, for the band that it
+    removes cannot be removed twice. Length and alignment stay. Nothing is drawn.
     """
 
     rungs: ClassVar[tuple[Rung, ...]]

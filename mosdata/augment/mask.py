@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import numpy as np
@@ -16,65 +17,98 @@ from mosdata.manifests.rows import Applied
 SEGMENT_S: Final = 0.120
 RAMP_S: Final = 0.005
 
+NUM_FADING: Final = 4
+"""Holes in the making at a level."""
+
+DEEPEST: Final = 0.01
+"""Gain about which a hole in the making falls silent: -40 dB."""
+
 
 class TimeMask(LadderCorruption):
     """Silence segments of 120 ms with ramps of 5 ms, up to a share of the clip.
 
-    The clip is a row of slots in a drawn order; a level empties the first of them, the last one
-    in part, so that the share is exact and a higher level empties the same slots and more.
+    The clip is a row of slots in a drawn order; a level empties the first of them, and the next
+    few are holes in the making: their gain falls evenly in decibels, one behind the other, and ends
+    in silence. So a higher level takes away from every sample what a lower one does, or more, and
+    the harm grows evenly, not by whole holes. A share given alone makes whole holes (the last one
+    in part), as many as fit.
     """
 
     name = "time_mask"
 
     parameters: ClassVar = {
-        "masked_fraction": Parameter("share of the clip's samples inside holes", low=0, high=0.99)
+        "masked_fraction": Parameter(
+            "share of the clip inside holes; one in the making counts in part", low=0, high=0.99
+        ),
+        "num_fading": Parameter(
+            "holes in the making at a time", low=1, high=8, choices=tuple(range(1, 9))
+        ),
     }
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """0.4 position**2."""
-        return {"masked_fraction": round(0.4 * position**2, 6)}
+        return {"masked_fraction": round(0.4 * position**2, 6), "num_fading": NUM_FADING}
+
+    def complete(
+        self, given: Mapping[str, float], position: float, sample_rate_hz: int
+    ) -> dict[str, float]:
+        """Whole holes where a share is given."""
+        return {**self.scale(position, sample_rate_hz), "num_fading": 1, **given}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
         """``order_seed``."""
         return {"order_seed": draw_seed(rng)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
-        """Multiply each hole by a ramp down and up."""
+        """Multiply every slot by its gain, with ramps where that changes."""
         masked = clip.samples.copy()
+        starts, gains = slots(clip.num_samples, clip.sample_rate_hz, applied)
+        stops = np.append(starts[1:], clip.num_samples)
+        before, after = np.append(1, gains[:-1]), np.append(gains[1:], 1)
         ramp = max(1, round(RAMP_S * clip.sample_rate_hz))
-        for start, stop in holes(clip.num_samples, clip.sample_rate_hz, applied):
-            masked[start:stop] *= _hole_gain(stop - start, ramp)
+        for slot in np.flatnonzero(gains < 1):
+            part = masked[starts[slot] : stops[slot]]
+            part *= _slot_gain(len(part), ramp, before[slot], gains[slot], after[slot])
         return masked
 
 
-def holes(num_samples: int, sample_rate_hz: int, applied: Applied) -> list[tuple[int, int]]:
-    """Start and stop of every hole, in order; neighbouring slots are one hole."""
-    starts = np.arange(0, num_samples, round(SEGMENT_S * sample_rate_hz))
+def slots(
+    num_samples: int, sample_rate_hz: int, applied: Applied
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where every slot starts, and its gain: 1 untouched, 0 a hole."""
+    slot = round(SEGMENT_S * sample_rate_hz)
+    starts = np.arange(0, num_samples, slot)
     widths = np.diff(starts, append=num_samples)
     generator = np.random.Generator(np.random.SFC64(int(number(applied, "order_seed"))))
     order = generator.permutation(len(starts))
-    total = max(1, round(number(applied, "masked_fraction") * num_samples))
-    left = total - np.cumsum(widths[order]) + widths[order]
-    emptied = np.zeros_like(widths)
-    emptied[order] = np.clip(left, 0, widths[order])
-    return _merged(starts, starts + emptied)
+    num_fading = int(number(applied, "num_fading")) if "num_fading" in applied.params else 1
+    front = slot * _front(number(applied, "masked_fraction") * num_samples / slot, num_fading)
+    before = np.cumsum(widths[order]) - widths[order]
+    parts = np.empty(len(starts))
+    parts[order] = np.clip((front - before) / (num_fading * widths[order]), 0, 1)
+    return starts, _fading(parts)
 
 
-def _merged(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Intervals without the empty ones, those that touch joined."""
-    kept = stops > starts
-    starts, stops = starts[kept], stops[kept]
-    apart = starts[1:] > stops[:-1]
-    firsts = starts[np.append(True, apart)]
-    lasts = stops[np.append(apart, True)]
-    return [(int(start), int(stop)) for start, stop in zip(firsts, lasts, strict=True)]
+def _front(holes: float, num_fading: int) -> float:
+    """How many slots are made or in the making, where all in all they count as so many holes."""
+    made = np.arange(num_fading + 1)
+    if holes < (num_fading + 1) / 2:
+        return float(np.interp(holes, made * (made + 1) / (2 * num_fading), made))
+    return holes + (num_fading - 1) / 2
 
 
-def _hole_gain(width: int, ramp: int) -> Samples:
-    """From 1 down to 0 and back; a hole shorter than both ramps does not reach 0."""
-    edge = min(ramp, (width + 1) // 2)
-    down = 1 - np.arange(1, edge + 1, dtype=np.float32) / np.float32(ramp)
-    gain = np.zeros(width, np.float32)
-    gain[:edge] = down
-    gain[width - edge :] = down[::-1]
-    return gain
+def _fading(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gain of holes in the making: evenly down in decibels, from 1 to exactly 0."""
+    return (DEEPEST**parts - DEEPEST) / (1 - DEEPEST)
+
+
+def _slot_gain(width: int, ramp: int, before: float, gain: float, after: float) -> Samples:
+    """The gain of a slot, with ramps inside it up to neighbours that are louder."""
+    envelope = np.full(width, gain, np.float32)
+    edge = min(ramp, width)
+    up = np.arange(ramp, ramp - edge, -1, dtype=np.float32) - 1  # from a neighbour: almost its gain
+    up /= np.float32(ramp)
+    envelope[:edge] += np.float32(max(0.0, before - gain)) * up
+    tail = envelope[width - edge :]
+    np.maximum(tail, gain + np.float32(max(0.0, after - gain)) * up[::-1], out=tail)
+    return envelope

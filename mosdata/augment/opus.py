@@ -17,12 +17,13 @@ SPAN_KBPS: Final = 250.0
 
 
 class Opus(Codec):
-    """Opus (RFC 6716) at 24, 12, 8 and 6 kbps, as calls and meetings use it.
+    """Opus (RFC 6716) at 24, 12 and 6 kbps, as calls and meetings use it.
 
     Through libsndfile (libopus in an Ogg file in memory, variable bitrate, complexity 10), at
     16 kHz, at 8 kHz for the lowest bitrate: wide band at most, and at these rates the decoded clip
-    lies on the clean one to the sample. Opus stays good down to its lowest bitrate; the scale goes
-    on by amplifying its noise.
+    lies on the clean one to the sample. Between 12 and 6 kbps libopus changes its mode, and a lower
+    rate may sound better. Opus stays good down to its lowest bitrate; the scale goes on by
+    amplifying its noise.
     """
 
     name = "opus"
@@ -36,10 +37,9 @@ class Opus(Codec):
     rungs: ClassVar = (
         Rung(bitrate_kbps=24, rate_hz=16_000, start=0.3),
         Rung(bitrate_kbps=12, rate_hz=16_000, start=0.48),
-        Rung(bitrate_kbps=8, rate_hz=16_000, start=0.82),
-        Rung(bitrate_kbps=6, rate_hz=8_000, start=0.77),
+        Rung(bitrate_kbps=6, rate_hz=8_000, start=0.87),
     )
-    worst = 6.0
+    worst = 4.8
 
     def setting(self, bitrate_kbps: float, sample_rate_hz: int) -> dict[str, float]:
         """16 kHz, but 8 kHz at the lowest bitrate and for clips below 16 kHz."""
