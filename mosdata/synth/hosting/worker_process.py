@@ -32,7 +32,7 @@ from mosdata.synth.hosting.wire import Frame, Wire, WireBroken, WireEnded, WireT
 HELLO_S: Final = 30.0
 DESCRIBE_S: Final = 60.0
 FAREWELL_S: Final = 5.0
-LAST_WORDS_S: Final = 0.5
+LAST_WORDS_S: Final = 2.0
 """What a hanging or dying worker gets to write down where it is."""
 
 LOG_DAYS: Final = 7
