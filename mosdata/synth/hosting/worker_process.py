@@ -187,8 +187,9 @@ class WorkerProcess:
         Raises:
             WorkerLost: as :meth:`ask`.
         """
+        if self._next_id:  # what a worker says before it is asked anything is about its start
+            self._words.mark()
         self._next_id += 1
-        self._words.mark()
         order: dict[str, JSON] = {"id": self._next_id, "op": op, **values}
         with self._losses(op, deadlines_s[0]):
             self._wire.send(order, time.monotonic() + deadlines_s[0])
