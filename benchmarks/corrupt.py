@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mosdata.audio import decode_audio, encode_flac
-from mosdata.augment.chain import apply_chain, draw_chain
+from mosdata.augment.chain import harm
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
 from mosdata.builders.executors import Execution
 from mosdata.builders.materials import Materials
@@ -58,8 +58,7 @@ def bare(dataset: Dataset, stage: CorruptStage) -> Callable[[], None]:
             clip = decode_audio(row.audio)
             for kind in stage.kinds:
                 about = {"pool": pool, "sentence": row.sentence, "speaker": row.speaker}
-                drawn = draw_chain([kind], LEVEL, clip, seed=0, record_id=row.id, **about)
-                encode_flac(apply_chain(clip, drawn, pool=pool))
+                encode_flac(harm([kind], LEVEL, clip, seed=0, record_id=row.id, **about)[1])
 
     return once
 

@@ -33,7 +33,7 @@ def in_physical_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(_each_once(names), key=_place))
 
 
-def draw_chain(
+def harm(
     names: Sequence[str],
     level: float,
     clip: Clip,
@@ -45,8 +45,8 @@ def draw_chain(
     pool: Pool | None = None,
     sentence: str = "",
     speaker: str = "",
-) -> tuple[Applied, ...]:
-    """Draw a chain; each link is drawn for the clip as the former links leave it.
+) -> tuple[tuple[Applied, ...], Clip]:
+    """Draw a chain and apply it; each link is drawn for the clip as the former links leave it.
 
     Args:
         names: corruptions, each once.
@@ -62,25 +62,25 @@ def draw_chain(
         speaker: speaker of the clip.
 
     Returns:
-        One ``Applied`` per name, in the order in which they are applied.
+        One ``Applied`` per name, in the order in which they are applied, and the clip after
+        them: what :func:`apply_chain` makes of the clip.
 
     Raises:
-        RecordRejected: a link cannot be drawn for this clip.
+        RecordRejected: a link cannot be drawn for this clip, or not be applied to it.
         UnknownName: no such corruption.
         InvalidValue: a level outside [0, 1], a name given twice, values that mean nothing, or no
             pool for a link that mixes others in.
     """
     drawn: list[Applied] = []
     for name in in_physical_order(names) if order == "physical" else _each_once(names):
-        if drawn:
-            clip = apply_chain(clip, drawn[-1:], pool=pool)
         corruption = build_corruption(name, pool=pool, sentence=sentence, speaker=speaker)
         rng = rng_for(seed, record_id, name)
         if name in values:
             drawn.append(corruption.draw_at(values[name], clip, rng))
         else:
             drawn.append(corruption.draw(level, clip, rng))
-    return tuple(drawn)
+        clip = corruption.apply(clip, drawn[-1])
+    return tuple(drawn), clip
 
 
 def apply_chain(clip: Clip, applied: Iterable[Applied], *, pool: Pool | None = None) -> Clip:

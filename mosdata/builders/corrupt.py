@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from mosdata.audio import Clip
 from mosdata.augment.base import Corruption, Material
-from mosdata.augment.chain import Order, apply_chain, draw_chain, in_physical_order
+from mosdata.augment.chain import Order, harm, in_physical_order
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
 from mosdata.builders.sources import Place, SourceClips, places
@@ -353,7 +353,7 @@ class CorruptBench:
         if "kinds" not in values:
             return [source]
         clip = self._decoded(source)
-        applied = draw_chain(
+        applied, harmed = harm(
             values["kinds"],
             values["level"] or 0.0,
             clip,
@@ -375,7 +375,7 @@ class CorruptBench:
             mos_votes=None,
             mos_scale=None,
         )
-        return [about.with_clip(apply_chain(clip, applied, pool=self._pool))]
+        return [about.with_clip(harmed)]
 
     def _decoded(self, source: Utterance) -> Clip:
         """The clip of a source; its copies follow one another, so the last one is kept."""

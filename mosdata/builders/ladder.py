@@ -10,7 +10,7 @@ from typing import Any, Final
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.augment.base import Material
 from mosdata.augment.calibration import expected_mos_lqo
-from mosdata.augment.chain import apply_chain, draw_chain
+from mosdata.augment.chain import harm
 from mosdata.augment.corruptions import CORRUPTIONS
 from mosdata.augment.pool import MemoryPool
 from mosdata.builders.audio_folder import AudioFolder
@@ -68,7 +68,7 @@ class Ladder:
         """
         judges = {name: build_metric(name) for name in metrics}
         for level in levels:
-            drawn = draw_chain(
+            drawn, harmed = harm(
                 [self.kind],
                 level,
                 self.clip,
@@ -78,7 +78,6 @@ class Ladder:
                 sentence=self.sentence,
                 speaker=self.speaker,
             )
-            harmed = apply_chain(self.clip, drawn, pool=self.pool)
             scores: dict[str, float | None] = {}
             for name, judge in judges.items():
                 scores |= _scores(name, judge, harmed, self.clip)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mosdata.augment import pages
 from mosdata.augment.calibration import knots_of, level_at, measurement_of, position_of
-from mosdata.augment.chain import apply_chain, draw_chain, in_physical_order
+from mosdata.augment.chain import apply_chain, in_physical_order
+from mosdata.augment.chain import harm as harm_by_chain
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption, expand_kinds
 from mosdata.augment.ladder import LadderCorruption
 from mosdata.augment.levels import ladder_table, parse_levels
@@ -191,7 +192,7 @@ def test_a_chain_is_its_links_one_after_the_other() -> None:
     """Each link is drawn from its own chance, for the clip as the former links left it."""
     clip = speechlike(0.6)
     names = ["white_noise", "overlap", "mp3"]
-    drawn = draw_chain(
+    drawn, harmed = harm_by_chain(
         names, 0.6, clip, seed=2, record_id="r", pool=POOL, sentence="t0", speaker="v0"
     )
 
@@ -203,12 +204,14 @@ def test_a_chain_is_its_links_one_after_the_other() -> None:
 
     assert [applied.name for applied in drawn] == ["overlap", "white_noise", "mp3"]
     assert np.array_equal(expected.samples, apply_chain(clip, drawn, pool=POOL).samples)
+    assert np.array_equal(expected.samples, harmed.samples)
 
 
 def test_a_chain_at_level_0_is_the_clip() -> None:
     """Nothing is done, and that is what the row says."""
     clip = speechlike(0.3)
-    drawn = draw_chain(["mp3", "reverb"], 0.0, clip, seed=0, record_id="r")
+    drawn, harmed = harm_by_chain(["mp3", "reverb"], 0.0, clip, seed=0, record_id="r")
 
     assert apply_chain(clip, drawn) is clip
+    assert harmed is clip
     assert [applied.level for applied in drawn] == [0.0, 0.0]
