@@ -12,8 +12,9 @@ It runs in the environment of mosdata's own workers: one thread, freed memory ke
 pipeline: decode FLAC, draw and apply the seven corruptions of the XLS-R study, encode seven FLACs;
     against a plain loop over the same seven of audiomentations with the same decoder and encoder,
     and on two processes at once.
-floors: white noise against numpy's normal numbers, reverb against RoomSimulator (making its room
-    each time, as ours does), MP3 against fast_mp3_augment alone at every bitrate.
+floors: white noise on clips never seen before, and normal numbers alone, against numpy's normal
+    numbers; reverb against RoomSimulator (making its room each time, as ours does); MP3 against
+    fast_mp3_augment alone at every bitrate.
 kinds: every corruption of the table at level 0.6.
 memory: the peak of a process after 5 and after 60 clips.
 """
@@ -38,6 +39,7 @@ import numpy as np
 from mosdata.audio import Clip, decode_audio, encode_flac
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.augment.mp3 import Mp3
+from mosdata.augment.normals import normal_noise
 from mosdata.augment.pool import MemoryPool
 from mosdata.cluster.travel import KEPT_MEMORY
 from mosdata.errors import MissingExtra
@@ -46,6 +48,8 @@ from mosdata.testing import speechlike
 
 RATES_HZ = (16_000, 24_000, 48_000)
 DURATION_S = 10.0
+FRESH_CLIPS = 12
+"""More than the clips whose speech level is remembered."""
 LEVELS = (0.25, 0.5, 0.75, 1.0)
 WORKERS = {**KEPT_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TARGETS = {16_000: 1_000, 24_000: 900, 48_000: 450}
@@ -226,8 +230,10 @@ def floors(repeats: int) -> None:
     print("\nfloors: x real time, and the ratio to the bare library")
     for rate_hz in RATES_HZ:
         clips, pool = [talk(rate_hz, seed) for seed in range(3)], pool_of(rate_hz)
+        fresh = [talk(rate_hz, seed) for seed in range(FRESH_CLIPS)]
         pairs = {
-            "white_noise / numpy": (harm("white_noise", clips, pool), normals(clips)),
+            "white_noise / numpy": (harm("white_noise", fresh, pool), normals(clips)),
+            "normal numbers / numpy": (own_normals(clips), normals(clips)),
             "reverb / RoomSimulator": (harm("reverb", clips, pool), rooms(clips)),
             "reverb / RoomSimulator, order 10": (
                 harm("reverb", clips, pool),
@@ -250,6 +256,11 @@ def normals(clips: Sequence[Clip]) -> Work:
         return generator.standard_normal(clips[0].num_samples, dtype=np.float32)
 
     return once
+
+
+def own_normals(clips: Sequence[Clip]) -> Work:
+    """The same number of ours."""
+    return lambda turn: normal_noise(turn, clips[0].num_samples)
 
 
 def rooms(clips: Sequence[Clip], **options: object) -> Work:
