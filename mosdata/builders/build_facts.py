@@ -17,6 +17,18 @@ from mosdata.manifests.places import parquet_file
 from mosdata.manifests.store import Dataset, damage_named
 from mosdata.synth.flags import FLAG_TABLE, FLAGS
 
+_OF_ENGINES: Final = (
+    "sample_rate_hz",
+    "sample_rate_source_hz",
+    "license",
+    "code_license",
+    "weights_license",
+    "output_terms",
+    "engine_revision",
+    "engine_fingerprint",
+)
+"""Columns that say where the sound comes from."""
+
 _COLUMNS: Final = (
     "id",
     "system",
@@ -27,14 +39,7 @@ _COLUMNS: Final = (
     "heard",
     "duration_s",
     "speech_s",
-    "sample_rate_hz",
-    "sample_rate_source_hz",
-    "license",
-    "code_license",
-    "weights_license",
-    "output_terms",
-    "engine_revision",
-    "engine_fingerprint",
+    *_OF_ENGINES,
 )
 
 SAMPLES_PER_SYSTEM: Final = 2
@@ -68,18 +73,6 @@ class HeardClip:
     text: str
     why: str
     flac: bytes
-
-
-_OF_ENGINES: Final = (
-    "sample_rate_hz",
-    "sample_rate_source_hz",
-    "license",
-    "code_license",
-    "weights_license",
-    "output_terms",
-    "engine_revision",
-    "engine_fingerprint",
-)
 
 
 class BuildFacts:
