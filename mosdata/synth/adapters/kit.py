@@ -118,6 +118,17 @@ SAME_SAMPLES = "same seed, same samples"
 SAME_STEPS = "step by step equals at once"
 
 
+def no_such_voice(engine: str, voice: str, known: Iterable[str]) -> Rejected:
+    """The error for a voice that an engine does not have, with the first of those it has."""
+    names = ", ".join([*known][:20])
+    return Rejected("unknown_voice", f"{engine} has no voice {voice!r}. Known: {names}.")
+
+
+def cannot_clone(engine: str, voice: Mapping[str, Any]) -> LoadFailed:
+    """The error of an engine that has voices of its own and takes no recording."""
+    return LoadFailed(f"{engine} has its own voices and cannot clone {voice['name']!r}.")
+
+
 def canary(name: str, passed: Any, detail: str) -> dict[str, Any]:
     """One answer of ``canaries``."""
     return {"name": name, "passed": bool(passed), "detail": detail}

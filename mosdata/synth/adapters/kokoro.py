@@ -17,7 +17,9 @@ import numpy as np
 from mosdata.synth.adapters.kit import (
     LoadFailed,
     Rejected,
+    cannot_clone,
     check_options,
+    no_such_voice,
     package_versions,
     python_version,
     repeat_canary,
@@ -136,7 +138,7 @@ class Kokoro:
         Raises:
             LoadFailed: always.
         """
-        raise LoadFailed(f"kokoro has its own voices and cannot clone {voice['name']!r}.")
+        raise cannot_clone(NAME, voice)
 
     def synthesize(self, request: dict[str, Any]) -> dict[str, Any]:
         """One piece of text.
@@ -149,8 +151,7 @@ class Kokoro:
 
         voice = request["voice"]
         if voice not in self._voices:
-            known = ", ".join(list(self._voices)[:20])
-            raise Rejected("unknown_voice", f"kokoro has no voice {voice!r}. Known: {known}.")
+            raise no_such_voice(NAME, voice, self._voices)
         phonemes = self._phonemes(request["text"], voice[0])
         pack = torch.load(self._voices[voice], map_location="cpu", weights_only=True)
         seed_everything(int(request["seed"]))

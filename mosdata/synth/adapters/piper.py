@@ -18,7 +18,9 @@ import numpy as np
 from mosdata.synth.adapters.kit import (
     LoadFailed,
     Rejected,
+    cannot_clone,
     check_options,
+    no_such_voice,
     package_versions,
     python_version,
     repeat_canary,
@@ -112,7 +114,7 @@ class Piper:
         Raises:
             LoadFailed: always.
         """
-        raise LoadFailed(f"piper has its own voices and cannot clone {voice['name']!r}.")
+        raise cannot_clone(NAME, voice)
 
     def synthesize(self, request: dict[str, Any]) -> dict[str, Any]:
         """One piece of text, all of its sentences joined.
@@ -122,10 +124,7 @@ class Piper:
                 that the voice was not trained on, which upstream drops in silence.
         """
         if request["voice"] not in self._voice_names():
-            known = ", ".join(self._voice_names()[:20])
-            raise Rejected(
-                "unknown_voice", f"piper has no voice {request['voice']!r}. Known: {known}."
-            )
+            raise no_such_voice(NAME, request["voice"], self._voice_names())
         name, _, speaker = request["voice"].partition("/")
         voice = self._opened(name, int(request["seed"]))
         phonemes = voice.phonemize(request["text"])

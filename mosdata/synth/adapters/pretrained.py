@@ -17,8 +17,9 @@ import numpy as np
 
 from mosdata.synth.adapters.kit import (
     LoadFailed,
-    Rejected,
+    cannot_clone,
     check_options,
+    no_such_voice,
     package_versions,
     python_version,
     repeat_canary,
@@ -120,7 +121,7 @@ class Pretrained:
         Raises:
             LoadFailed: always.
         """
-        raise LoadFailed(f"{self.NAME} has its own voices and cannot clone {voice['name']!r}.")
+        raise cannot_clone(self.NAME, voice)
 
     def synthesize(self, request: dict[str, Any]) -> dict[str, Any]:
         """One piece of text as float32 samples.
@@ -132,10 +133,7 @@ class Pretrained:
 
         names = [voice["name"] for voice in self.voices()]
         if request["voice"] not in names:
-            raise Rejected(
-                "unknown_voice",
-                f"{self.NAME} has no voice {request['voice']!r}. Known: {', '.join(names)}.",
-            )
+            raise no_such_voice(self.NAME, request["voice"], names)
         seed_everything(int(request["seed"]))
         with torch.inference_mode():
             samples, flags = self.speak(request["text"], request["voice"])

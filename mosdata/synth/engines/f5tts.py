@@ -12,7 +12,6 @@ SPEC: Final = EngineSpec(
     family="flow",
     code_license="MIT",
     source_url="https://github.com/SWivid/F5-TTS",
-    package="f5-tts==1.1.22",
     python="3.11",
     lock="f5tts.txt",
     prompt=PromptLimits(

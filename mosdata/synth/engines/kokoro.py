@@ -12,7 +12,6 @@ KOKORO: Final = EngineSpec(
     family="styletts2",
     code_license="Apache-2.0",
     source_url="https://github.com/hexgrad/kokoro",
-    package="kokoro==0.9.4",
     lock="kokoro.txt",
     checkpoints=(
         Checkpoint(

@@ -12,7 +12,6 @@ PIPER: Final = EngineSpec(
     family="vits",
     code_license="GPL-3.0-or-later",
     source_url="https://github.com/OHF-Voice/piper1-gpl",
-    package="piper-tts==1.8.0",
     lock="piper.txt",
     checkpoints=(
         Checkpoint(

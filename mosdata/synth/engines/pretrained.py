@@ -22,7 +22,6 @@ VITS: Final = EngineSpec(
     family="vits",
     code_license="Apache-2.0",
     source_url=TRANSFORMERS,
-    package="transformers",
     checkpoints=(
         Checkpoint(
             system="mms-tts-eng",
@@ -69,7 +68,6 @@ SPEECHT5: Final = EngineSpec(
     family="ar-mel",
     code_license="Apache-2.0",
     source_url=TRANSFORMERS,
-    package="transformers",
     checkpoints=(
         Checkpoint(
             system="speecht5",
@@ -93,7 +91,6 @@ FASTSPEECH2: Final = EngineSpec(
     family="nar-mel",
     code_license="Apache-2.0",
     source_url=TRANSFORMERS,
-    package="transformers",
     checkpoints=(
         Checkpoint(
             system="fastspeech2-conformer",
@@ -116,7 +113,6 @@ BARK: Final = EngineSpec(
     family="ar-codec",
     code_license="Apache-2.0",
     source_url=TRANSFORMERS,
-    package="transformers",
     needs_gpu=False,
     gpu_memory_gb=8.0,
     checkpoints=tuple(

@@ -57,7 +57,6 @@ class EngineSpec:
     code_license: str
     source_url: str
     checkpoints: tuple[Checkpoint, ...]
-    package: str = ""
     repository: str = ""
     commit: str = ""
     submodules: tuple[str, ...] = ()
