@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from mosdata.audio import Clip
 from mosdata.augment.concealment import conceal, pitch_period
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.jitter import Delay, delays_of
+from mosdata.augment.ladder import number
 from mosdata.augment.packet_loss import gaps_of
 from mosdata.augment.packets import bursts_of, lost_packets, packet_length
 from mosdata.manifests.ids import rng_for
@@ -181,16 +183,19 @@ def test_levels_lose_the_same_packets_and_more(name: str) -> None:
     """Through draw, with the record's own chance."""
     clip = speechlike(3.0)
     corruption = build_corruption(name)
-    gaps = []
+    gaps, wanted = [], []
     for level in np.linspace(0.05, 1, 20):
         applied = corruption.draw(float(level), clip, rng_for(5, "r", name))
         covered = np.zeros(clip.num_samples, np.bool_)
         for start, stop in gaps_of(clip, applied):
             covered[start:stop] = True
         gaps.append(covered)
+        wanted.append(max(1, math.ceil(150 * number(applied, "loss_fraction"))))
 
     assert all((more >= less).all() for less, more in pairwise(gaps))
-    assert gaps[0].sum() < 0.05 * clip.num_samples < 0.15 * clip.num_samples < gaps[-1].sum()
+    assert [covered.sum() for covered in gaps] == [320 * packets for packets in wanted]
+    assert wanted[0] == 1
+    assert wanted[-1] > 10
 
 
 def test_short_clips_have_short_packets() -> None:
