@@ -5,16 +5,17 @@
 Speeds are seconds of audio per second of CPU time (of this process), medians over repeats
 (pipeline: means over all turns). What is
 compared runs in turn within each repeat, so a busy machine slows both alike. Clips are 10 s of
-something that moves like speech; every repeat has a clip of its own.
+something that moves like speech; every call gets one that was just made, as from a decoder, and
+that nothing is remembered of.
 
 It runs in the environment of mosdata's own workers: one thread, freed memory kept.
 
 pipeline: decode FLAC, draw and apply the seven corruptions of the XLS-R study, encode seven FLACs;
     against a plain loop over the same seven of audiomentations with the same decoder and encoder,
     and on two processes at once.
-floors: white noise on clips never seen before, and normal numbers alone, against numpy's normal
-    numbers; reverb against RoomSimulator (making its room each time, as ours does); MP3 against
-    fast_mp3_augment alone at every bitrate.
+floors: white noise, and normal numbers alone, against numpy's normal numbers; reverb against
+    RoomSimulator (making its room each time, as ours does); MP3 against fast_mp3_augment alone at
+    every bitrate.
 kinds: every corruption of the table at level 0.6.
 memory: the peak of a process after 5 and after 60 clips.
 """
@@ -48,12 +49,11 @@ from mosdata.testing import speechlike
 
 RATES_HZ = (16_000, 24_000, 48_000)
 DURATION_S = 10.0
-FRESH_CLIPS = 12
-"""More than the clips whose speech level is remembered."""
 LEVELS = (0.25, 0.5, 0.75, 1.0)
 WORKERS = {**KEPT_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TARGETS = {16_000: 1_000, 24_000: 900, 48_000: 450}
 Work = Callable[[int], object]
+Harm = Callable[[int, Clip], object]
 
 
 def talk(rate_hz: int, seed: int, duration_s: float = DURATION_S) -> Clip:
@@ -91,11 +91,17 @@ def totals(works: Sequence[Work], turns: int) -> list[float]:
     return [statistics.mean(column) for column in zip(*times, strict=True)]
 
 
-def in_turn(works: Sequence[Work], repeats: int) -> list[float]:
+def in_turn(works: Sequence[Harm], clips: Sequence[Clip], repeats: int) -> list[float]:
     """Median CPU seconds of each, run one after the other within each repeat."""
+
+    def once(work: Harm, turn: int) -> float:
+        clip = clips[turn % len(clips)]
+        made = Clip(clip.samples.copy(), clip.sample_rate_hz)
+        return cpu_seconds(lambda turn: work(turn, made), turn)
+
     for work in works:
-        work(0)
-    times = [[cpu_seconds(work, turn + 1) for work in works] for turn in range(repeats)]
+        once(work, 0)
+    times = [[once(work, turn + 1) for work in works] for turn in range(repeats)]
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
@@ -211,14 +217,13 @@ def worker(rate_hz: int, repeats: int) -> None:
 
 
 def harm(
-    name: str, clips: Sequence[Clip], pool: MemoryPool, values: Mapping[str, float] | None = None
-) -> Work:
-    """Draw and apply one corruption, each turn to another clip; at given values or level 0.6."""
+    name: str, rate_hz: int, pool: MemoryPool, values: Mapping[str, float] | None = None
+) -> Harm:
+    """Draw and apply one corruption, at given values or level 0.6."""
     corruption = build_corruption(name, pool=pool, sentence="text", speaker="ann")
-    whole = corruption.values_of(values, clips[0].sample_rate_hz) if values else {}
+    whole = corruption.values_of(values, rate_hz) if values else {}
 
-    def once(turn: int) -> object:
-        clip = clips[turn % len(clips)]
+    def once(turn: int, clip: Clip) -> object:
         drawn = corruption.draw(0.6, clip, rng_for(0, f"record-{turn}", name))
         return corruption.apply(clip, replace(drawn, params={**drawn.params, **whole}))
 
@@ -230,66 +235,52 @@ def floors(repeats: int) -> None:
     print("\nfloors: x real time, and the ratio to the bare library")
     for rate_hz in RATES_HZ:
         clips, pool = [talk(rate_hz, seed) for seed in range(3)], pool_of(rate_hz)
-        fresh = [talk(rate_hz, seed) for seed in range(FRESH_CLIPS)]
         pairs = {
-            "white_noise / numpy": (harm("white_noise", fresh, pool), normals(clips)),
-            "normal numbers / numpy": (own_normals(clips), normals(clips)),
-            "reverb / RoomSimulator": (harm("reverb", clips, pool), rooms(clips)),
+            "white_noise / numpy": (harm("white_noise", rate_hz, pool), normals),
+            "normal numbers / numpy": (own_normals, normals),
+            "reverb / RoomSimulator": (harm("reverb", rate_hz, pool), rooms()),
             "reverb / RoomSimulator, order 10": (
-                harm("reverb", clips, pool),
-                rooms(clips, use_ray_tracing=False, max_order=10),
+                harm("reverb", rate_hz, pool),
+                rooms(use_ray_tracing=False, max_order=10),
             ),
         }
         for rung in Mp3.rungs:
-            coded = harm("mp3", clips, pool, {"bitrate_kbps": rung.bitrate_kbps})
-            pairs[f"mp3 {rung.bitrate_kbps} / bare"] = coded, bare_mp3(clips, rung.bitrate_kbps)
-        for name, (own, other) in pairs.items():
+            coded = harm("mp3", rate_hz, pool, {"bitrate_kbps": rung.bitrate_kbps})
+            pairs[f"mp3 {rung.bitrate_kbps} / bare"] = coded, bare_mp3(rung.bitrate_kbps)
+        for name, both in pairs.items():
             turns = max(15, repeats) if "Room" not in name else repeats
-            report(name, rate_hz, own, other, turns)
+            fast, slow = in_turn(both, clips, turns)
+            print(
+                f"{rate_hz:>6} {name:<34} {DURATION_S / fast:>8.0f} {DURATION_S / slow:>8.0f} "
+                f"{slow / fast:>6.2f}",
+                flush=True,
+            )
 
 
-def normals(clips: Sequence[Clip]) -> Work:
+def normals(turn: int, clip: Clip) -> object:
     """As many normal numbers as a clip has samples."""
-
-    def once(turn: int) -> object:
-        generator = np.random.Generator(np.random.SFC64(turn))
-        return generator.standard_normal(clips[0].num_samples, dtype=np.float32)
-
-    return once
+    generator = np.random.Generator(np.random.SFC64(turn))
+    return generator.standard_normal(clip.num_samples, dtype=np.float32)
 
 
-def own_normals(clips: Sequence[Clip]) -> Work:
+def own_normals(turn: int, clip: Clip) -> object:
     """The same number of ours."""
-    return lambda turn: normal_noise(turn, clips[0].num_samples)
+    return normal_noise(turn, clip.num_samples)
 
 
-def rooms(clips: Sequence[Clip], **options: object) -> Work:
+def rooms(**options: object) -> Harm:
     """A room of audiomentations, made for every clip."""
     import audiomentations as am
 
     transform = am.RoomSimulator(leave_length_unchanged=True, p=1, **options)
-    return lambda turn: transform(clips[turn % len(clips)].samples, clips[0].sample_rate_hz)
+    return lambda _, clip: transform(clip.samples, clip.sample_rate_hz)
 
 
-def bare_mp3(clips: Sequence[Clip], bitrate_kbps: float) -> Work:
+def bare_mp3(bitrate_kbps: float) -> Harm:
     """The library alone, at the clip's own rate."""
     from fast_mp3_augment import compress_roundtrip
 
-    def once(turn: int) -> object:
-        clip = clips[turn % len(clips)]
-        return compress_roundtrip(clip.samples, clip.sample_rate_hz, int(bitrate_kbps))
-
-    return once
-
-
-def report(name: str, rate_hz: int, own: Work, other: Work, repeats: int) -> None:
-    """One line: ours, theirs, ratio."""
-    fast, slow = in_turn([own, other], repeats)
-    print(
-        f"{rate_hz:>6} {name:<34} {DURATION_S / fast:>8.0f} {DURATION_S / slow:>8.0f} "
-        f"{slow / fast:>6.2f}",
-        flush=True,
-    )
+    return lambda _, clip: compress_roundtrip(clip.samples, clip.sample_rate_hz, int(bitrate_kbps))
 
 
 def kinds(repeats: int) -> None:
@@ -300,7 +291,7 @@ def kinds(repeats: int) -> None:
     for name in CORRUPTIONS:
         try:
             speeds = [
-                DURATION_S / in_turn([harm(name, clips[rate], pools[rate])], min(3, repeats))[0]
+                DURATION_S / in_turn([harm(name, rate, pools[rate])], clips[rate], repeats)[0]
                 for rate in RATES_HZ
             ]
         except MissingExtra as missing:

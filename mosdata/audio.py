@@ -133,9 +133,9 @@ def store(clip: Clip) -> Stored:
     """
     pcm = to_pcm16(check_samples(clip).samples)
     return Stored(
-        flac=_flac(pcm, clip.sample_rate_hz),
-        pcm_sha256=_sha256(pcm),
         levels=_levels(pcm, clip.sample_rate_hz),
+        pcm_sha256=_sha256(pcm),
+        flac=_flac(pcm, clip.sample_rate_hz),
     )
 
 

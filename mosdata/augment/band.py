@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
-from mosdata.augment.filters import DENORMAL_GUARD, NYQUIST_SHARE
+from mosdata.augment.biquads import Sections, filtered
+from mosdata.augment.filters import NYQUIST_SHARE
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
@@ -31,8 +31,7 @@ class _BandLimit(LadderCorruption):
     """A Butterworth band-pass that narrows; nothing is drawn.
 
     The low edge has 8th order at most, the high edge 10th, both 3 dB down at the edge. The filter
-    is causal and runs in double precision; its delay at the middle of the band is taken off, to
-    the sample.
+    is causal; its delay at the middle of the band is taken off, to the sample.
     """
 
     widest: ClassVar[Band]
@@ -81,16 +80,11 @@ class _BandLimit(LadderCorruption):
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Filter, and take off the delay."""
-        from scipy.signal import sosfilt
-
         low_hz, high_hz = number(applied, "low_hz"), number(applied, "high_hz")
         is_old = "low_poles" not in applied.params  # rows of old have 8 and do not say so
         order = LOW_ORDER if is_old else int(number(applied, "low_poles"))
         sections, delay = _sections(order, low_hz, high_hz, clip.sample_rate_hz)
-        samples = np.zeros(clip.num_samples + delay)
-        samples[: clip.num_samples] = clip.samples
-        samples[::2] += DENORMAL_GUARD
-        return np.asarray(sosfilt(sections, samples)[delay:], dtype=np.float32)
+        return filtered(clip.samples, sections, delay=delay)
 
     def _bands(self) -> tuple[Band, Band, Band]:
         return self.widest, self.middle, self.narrowest
@@ -128,7 +122,7 @@ class WideBand(_BandLimit):
 @lru_cache(maxsize=256)
 def _sections(
     low_order: int, low_hz: float, high_hz: float, sample_rate_hz: int
-) -> tuple[NDArray[np.float64], int]:
+) -> tuple[Sections, int]:
     """Second-order sections, and the delay in samples at the middle of the band."""
     from scipy.signal import butter
 
@@ -138,7 +132,7 @@ def _sections(
     return sections, round(_delay(sections, math.sqrt(low_hz * high_hz), sample_rate_hz))
 
 
-def _delay(sections: NDArray[np.float64], hz: float, sample_rate_hz: int) -> float:
+def _delay(sections: Sections, hz: float, sample_rate_hz: int) -> float:
     """Group delay in samples: what the phase falls by over a step of frequency."""
     from scipy.signal import sosfreqz
 

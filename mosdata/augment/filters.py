@@ -8,11 +8,10 @@ from functools import lru_cache
 from typing import ClassVar, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
-from mosdata.augment.codec import fitted
+from mosdata.augment.biquads import Sections, filtered
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
@@ -45,15 +44,6 @@ NYQUIST_SHARE: Final = 0.4995
 """Of the sampling rate: the highest cutoff there is."""
 
 
-DENORMAL_GUARD: Final = 1e-20
-"""Added to every other sample (a constant and the highest frequency in one): in digital silence
-the filter would otherwise ring on in numbers too small for the processor's fast path."""
-
-
-CHUNK: Final = 32_768
-"""Samples that stay near the processor while double precision is needed; an even number."""
-
-
 class _Filter(LadderCorruption):
     """A causal Butterworth filter; nothing about it is drawn."""
 
@@ -80,20 +70,11 @@ class _Filter(LadderCorruption):
             raise InvalidValue(f"cutoff_hz of {self.name}", values["cutoff_hz"], allowed)
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
-        """Filter in double precision; the delay stays below 2 ms in the pass band."""
-        from scipy.signal import sosfilt
-
+        """Filter; the delay stays below 2 ms in the pass band."""
         order, cutoff_hz = _order(applied), number(applied, "cutoff_hz")
         sections = _sections(self.kind, order, cutoff_hz, clip.sample_rate_hz)
         delay = self.extra_delay(order, cutoff_hz, clip.sample_rate_hz)
-        state = np.zeros((len(sections), 2))
-        filtered = np.empty(clip.num_samples + delay, np.float32)
-        for start in range(0, len(filtered), CHUNK):
-            width = min(CHUNK, len(filtered) - start)
-            part = fitted(clip.samples[start : start + width], width).astype(np.float64)
-            part[::2] += DENORMAL_GUARD
-            filtered[start : start + width], state = sosfilt(sections, part, zi=state)
-        return filtered[delay:]
+        return filtered(clip.samples, sections, delay=delay)
 
     def extra_delay(self, order: int, cutoff_hz: float, sample_rate_hz: int) -> int:  # noqa: ARG002 - a high-pass has none
         """Samples by which the pass band lags more than behind a filter of 8th order."""
@@ -159,7 +140,7 @@ def _order(applied: Applied) -> int:
 
 
 @lru_cache(maxsize=256)
-def _sections(kind: str, order: int, cutoff_hz: float, sample_rate_hz: int) -> NDArray[np.float64]:
+def _sections(kind: str, order: int, cutoff_hz: float, sample_rate_hz: int) -> Sections:
     from scipy.signal import butter
 
     sections = butter(order, cutoff_hz, kind, fs=sample_rate_hz, output="sos")

@@ -35,7 +35,7 @@ SILENT_BELOW_DBFS: Final = -80.0
 """A clip whose active level is lower has no speech: no ratio to it has a meaning."""
 
 FRAME_S: Final = 0.020
-CHUNK: Final = 4_096
+CHUNK: Final = 16_384
 """Samples that stay near the processor while double precision is needed."""
 
 KEPT: Final = 8
