@@ -8,7 +8,8 @@
 For each kind the mean PESQ (wide band, P.862.2) and STOI are measured over positions of its scale,
 the curve of ``mosdata.augment.calibration`` is inverted, measured again at 20 levels, clip by clip,
 and inverted once more; the report is of the levels as they then are. ``--coarse`` measures seven
-places instead of 30. What was measured is kept in ``--work`` and not measured twice, so a run can
+places instead of 30. ``gain``, which PESQ cannot hear, is laid on the curve by the E-model (ITU-T
+G.107) instead. What was measured is kept in ``--work`` and not measured twice, so a run can
 be stopped and repeated; a kind is measured again when its code or its scale changes. ``--write``
 puts the knots into ``mosdata/augment/calibration.json``; without
 ``--kinds`` for all, else for those.
@@ -97,7 +98,11 @@ class Ground:
             corruption = self.corruption(name, clip_id)
             drawn = corruption.draw(1.0, clip, rng_for(0, clip_id, name))
             applied = Applied(name=name, level=1.0, params={**drawn.params, **values})
-            harmed = corruption.apply(clip, applied)
+            try:
+                harmed = corruption.apply(clip, applied)
+            except RecordRejected as error:  # nothing is left of it
+                print(f"{name} of {clip_id}: {error}", file=sys.stderr)
+                harmed = None
             for metric in metrics:
                 scores[metric].append(_score(self.metrics[metric], harmed, clip))
         return scores
@@ -119,8 +124,10 @@ def _room() -> Clip:
     return Clip(room_response(Applied(name="reverb", level=0.5, params=params), RATE_HZ), RATE_HZ)
 
 
-def _score(metric: Metric, clip: Clip, reference: Clip) -> float:
+def _score(metric: Metric, clip: Clip | None, reference: Clip) -> float:
     """NaN where a metric finds nothing to judge, which for PESQ happens when nothing is left."""
+    if clip is None:
+        return float("nan")
     try:
         (score,) = metric.score(clip, reference).values()
     except RecordRejected:
@@ -186,6 +193,38 @@ class Measurements:
         return [{k: np.array(v) for k, v in self._known[key].items()} for key in keys]
 
 
+def e_model_mos(attenuation_db: float) -> float:
+    """MOS-CQE of the E-model, ITU-T G.107 (06/2015): all values by default but a softer sender.
+
+    Symbols are those of the Recommendation, chapter 7; without delay nothing is lost to echo.
+    """
+    slr, rlr, ps, ds, pr, lstr = 8.0 + attenuation_db, 2.0, 35.0, 3.0, 35.0, 18.0
+    olr = slr + rlr
+    pre = pr + 10 * np.log10(1 + 10 ** ((10 - lstr) / 10))  # (7-6)
+    noises = (
+        -70.0,  # Nc, of the circuit
+        ps - slr - ds - 100 + 0.004 * (ps - olr - ds - 14) ** 2,  # Nos (7-4)
+        rlr - 121 + pre + 0.008 * (pre - 35) ** 2,  # Nor (7-5)
+        -64 + rlr,  # Nfo (7-7)
+    )
+    no = 10 * np.log10(sum(10 ** (noise / 10) for noise in noises))  # (7-3)
+    ro = 15 - 1.5 * (slr + no)  # (7-2)
+    xolr = olr + 0.2 * (64 + no - rlr)  # (7-10)
+    iolr = 20 * ((1 + (xolr / 8) ** 8) ** (1 / 8) - xolr / 8)  # (7-9)
+    stmro = -10 * np.log10(10**-1.5 + 10**-6.5)  # (7-12), STMR 15 and TELR 65 at T = 0
+    ist = (
+        12 * (1 + ((stmro - 13) / 6) ** 8) ** (1 / 8)
+        - 28 * (1 + ((stmro + 1) / 19.4) ** 35) ** (1 / 35)
+        - 13 * (1 + ((stmro - 3) / 33) ** 13) ** (1 / 13)
+        + 29
+    )  # (7-11)
+    g = 1.07 + 0.258 * 37 + 0.0602 * 37**2  # (7-15), (7-16) with one quantizing distortion unit
+    y, z = (ro - 100) / 15 + 46 / 8.4 - g / 9, 46 / 30 - g / 40
+    iq = 15 * np.log10(1 + 10**y + 10**z)  # (7-13), (7-14)
+    r = min(100.0, max(0.0, float(ro - iolr - ist - iq)))  # (7-1)
+    return max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)  # (B-4)
+
+
 def scale(name: str, position: float) -> dict[str, float]:
     return dict(build_corruption(name).scale(position, RATE_HZ))  # type: ignore[attr-defined]
 
@@ -204,13 +243,27 @@ class Search:
         self.knots: list[tuple[float, float]] = []
         self.ladder: list[np.ndarray] = []
         self.floor = FLOOR
+        if name in ANCHORED_ELSEWHERE:
+            self.learn_of_model()
 
     def learn(self, positions: list[float], scores: list[dict[str, np.ndarray]]) -> None:
         """Take in what was measured, and lay the knots anew."""
         self.ladder = [score["pesq"] for score in scores]
+        if self.name in ANCHORED_ELSEWHERE:
+            return
         for position, score in zip(positions, scores, strict=True):
             self.means[position] = mean_of(score["pesq"])
         self.invert()
+
+    def learn_of_model(self) -> None:
+        """Lay the knots by what the E-model says of a gain, instead of PESQ."""
+        for position in np.linspace(0, 1, 101).tolist():
+            self.means[position] = self.model_mos(position)
+        self.invert()
+
+    def model_mos(self, position: float) -> float:
+        """MOS of the E-model there."""
+        return e_model_mos(-scale(self.name, position)["gain_db"])
 
     def invert(self) -> None:
         """Knots where the falling line through the means meets the curve."""
@@ -227,7 +280,9 @@ class Search:
     @property
     def anchor(self) -> str:
         """What its levels rest on."""
-        return "own" if self.name in ANCHORED_ELSEWHERE else "mild" if self.is_mild else "pesq"
+        if self.name in ANCHORED_ELSEWHERE:
+            return "e-model"
+        return "mild" if self.is_mild else "pesq"
 
     @property
     def is_mild(self) -> bool:
@@ -242,8 +297,6 @@ class Search:
 
     def position(self, level: float) -> float:
         """Where a level lies."""
-        if self.anchor == "own":
-            return level
         levels, positions = zip(*self.knots, strict=True)
         return round(float(np.interp(level, levels, positions)), 6)
 
@@ -290,15 +343,18 @@ def _report(
     search: Search, values: dict[float, dict[str, float]], means: list[float], stoi: list[float]
 ) -> dict[str, object]:
     curve = [expected_mos_lqo(level) for level in ANCHORS]
+    is_modelled = search.name in ANCHORED_ELSEWHERE
+    judged = [search.model_mos(search.position(x)) for x in ANCHORS] if is_modelled else means
     clips = np.nan_to_num(np.array(search.ladder), nan=FLOOR)  # places x clips
     rises = np.diff(clips, axis=0)
     return {
         "anchor": search.anchor,
-        "knots": [] if search.anchor == "own" else [list(knot) for knot in search.knots],
+        "knots": [list(knot) for knot in search.knots],
         "values": {f"{level:g}": value for level, value in values.items()},
         "mos_lqo": [round(mean, 2) for mean in means],
+        **({"mos_model": [round(mos, 2) for mos in judged]} if is_modelled else {}),
         "stoi": [round(mean, 3) for mean in stoi],
-        "off_curve": round(max(abs(a - b) for a, b in zip(means, curve, strict=True)), 2),
+        "off_curve": round(max(abs(a - b) for a, b in zip(judged, curve, strict=True)), 2),
         "num_steps": len(rises),
         "rising_steps_percent": round(100 * float((rises > RISE).mean()), 2),
         "largest_rise": round(float(rises.max()), 2),

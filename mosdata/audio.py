@@ -230,7 +230,7 @@ def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
 
 def _sum_of_squares(pcm: Pcm) -> float:
     """Exact, in any order: doubles hold sums of integers up to 2**53."""
-    step = FRAMES_AT_ONCE * BANDWIDTH_FRAME // 4  # doubles are twice as long as floats
+    step = 8 * BANDWIDTH_FRAME  # more would be dealt out to threads, and take longer
     total, buffer = 0.0, np.empty(min(step, len(pcm)))
     for start in range(0, len(pcm), step):
         part = pcm[start : start + step]

@@ -23,7 +23,11 @@ CURVE: Final[Knots] = ((0.0, 4.64), (0.25, 3.6), (0.5, 2.6), (0.75, 1.9), (1.0, 
 clips; linear in between. 4.64 is what PESQ gives the clean clip itself."""
 
 ANCHORED_ELSEWHERE: Final[dict[str, str]] = {
-    "gain": "linear in dB: PESQ aligns levels before it listens, so it hears no gain",
+    "gain": (
+        "the E-model of ITU-T G.107, which sums up listening tests of telephony, for a sender that "
+        "is so much softer, all else by default (it was made for up to 10 dB; beyond, it is "
+        "carried on). PESQ aligns levels before it listens, so it hears no gain"
+    ),
 }
 """Kinds that PESQ cannot judge, and what their levels rest on instead."""
 

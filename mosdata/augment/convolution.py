@@ -46,12 +46,11 @@ def convolved(samples: Samples, response: Samples, *, exact: bool = False) -> Sa
     response = response[: len(samples)]
     count, step, size = blocks_of(len(samples), len(response))
     spectrum = fft.rfft(response, size)
+    padded = np.zeros((min(ROWS, count), size), np.float32)  # beyond a step it stays silent
     sums = np.zeros(count * step + size, np.float32)
     for first in range(0, count, ROWS):
-        rows = min(ROWS, count - first)
-        padded = np.zeros((rows, size), np.float32)
-        fill_rows(padded[:, :step], samples[first * step : (first + rows) * step])
-        spectra = fft.rfft(padded, axis=1, overwrite_x=True)
+        fill_rows(padded[:, :step], samples[first * step : (first + ROWS) * step])
+        spectra = fft.rfft(padded, axis=1)
         if exact:
             spectra = np.einsum("rb,b->rb", spectra, spectrum)
         else:
@@ -63,12 +62,15 @@ def convolved(samples: Samples, response: Samples, *, exact: bool = False) -> Sa
 
 
 def fill_rows(rows: Samples, samples: Samples) -> None:
-    """Write samples into rows one after the other; what is left of the rows stays as it is."""
+    """Write samples into rows one after the other, and silence after the last."""
     width = rows.shape[1]
     whole = len(samples) // width
     rows[:whole] = samples[: whole * width].reshape(whole, width)
-    if rest := len(samples) - whole * width:
-        rows[whole, :rest] = samples[-rest:]
+    if whole < len(rows):
+        rest = len(samples) - whole * width
+        rows[whole, :rest] = samples[whole * width :]
+        rows[whole, rest:] = 0
+        rows[whole + 1 :] = 0
 
 
 @lru_cache(maxsize=256)

@@ -104,8 +104,7 @@ class Amr(_FfmpegCodec):
     }
     rungs: ClassVar = (
         Rung(bitrate_kbps=12.2, rate_hz=8_000, start=0.1),
-        Rung(bitrate_kbps=7.4, rate_hz=8_000, start=0.86),
-        Rung(bitrate_kbps=4.75, rate_hz=8_000, start=0.84),
+        Rung(bitrate_kbps=4.75, rate_hz=8_000, start=0.955),
     )
     worst = 6.0
 

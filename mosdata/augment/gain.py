@@ -16,16 +16,16 @@ class Gain(LadderCorruption):
     """Turn the whole clip down.
 
     Loudness is a dimension of quality of its own. PESQ and its kin align levels before they
-    compare and cannot hear this corruption, so its scale is in dB and not calibrated by them.
-    Nothing is drawn.
+    compare and cannot hear this corruption, so its levels follow a model of what people said
+    of soft speech on the telephone, the E-model. Nothing is drawn.
     """
 
     name = "gain"
     parameters: ClassVar = {"gain_db": Parameter("change of level", low=-60, high=0)}
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """-40 position dB."""
-        return {"gain_db": round(-40 * position, 4)}
+        """-43 position dB: beyond, 16 bits keep too little of quiet clips."""
+        return {"gain_db": round(-43 * position, 4)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Multiply.

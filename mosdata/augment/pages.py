@@ -126,6 +126,8 @@ def _measured(name: str) -> Iterator[str]:
     yield "|---" * (1 + len(MEASURED)) + "|"
     yield f"| MOS-LQO (PESQ wide band) | {' | '.join(f'{x:.2f}' for x in found['mos_lqo'])} |"
     curve = [f"{expected_mos_lqo(level):.2f}" for level in MEASURED]
+    if "mos_model" in found:
+        yield f"| MOS of the model | {' | '.join(f'{x:.2f}' for x in found['mos_model'])} |"
     yield f"| the curve of all kinds | {' | '.join(curve)} |"
     yield f"| STOI | {' | '.join(f'{x:.3f}' for x in found['stoi'])} |"
     yield f"\n{_anchor(name, found)}"
@@ -133,8 +135,8 @@ def _measured(name: str) -> Iterator[str]:
 
 def _anchor(name: str, found: Mapping[str, Any]) -> str:
     """What the levels rest on, and how steadily the score falls."""
-    if found["anchor"] == "own":
-        return f"Its levels rest on something else than PESQ: {ANCHORED_ELSEWHERE[name]}."
+    if name in ANCHORED_ELSEWHERE:
+        return f"Its levels rest on {ANCHORED_ELSEWHERE[name]}."
     steps = (
         f"PESQ of a single clip rose by more than 0.02 on {found['rising_steps_percent']:g} % of "
         f"the steps, by {max(0.0, found['largest_rise']):.2f} at most."

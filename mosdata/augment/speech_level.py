@@ -35,8 +35,9 @@ SILENT_BELOW_DBFS: Final = -80.0
 """A clip whose active level is lower has no speech: no ratio to it has a meaning."""
 
 FRAME_S: Final = 0.020
-CHUNK: Final = 16_384
-"""Samples that stay near the processor while double precision is needed."""
+CHUNK: Final = 8_192
+"""Samples that stay near the processor while double precision is needed; so few that no library of
+linear algebra deals them out to threads, which would take longer."""
 
 KEPT: Final = 8
 

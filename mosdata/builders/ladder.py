@@ -20,6 +20,7 @@ from mosdata.errors import InvalidValue, NothingFound, RecordRejected
 from mosdata.labels.base import Metric
 from mosdata.labels.metrics import build_metric, metric_info, why_unavailable
 from mosdata.manifests.ids import JSON
+from mosdata.manifests.places import is_remote
 from mosdata.manifests.store import open_dataset
 
 METRICS: Final = ("pesq", "stoi", "dnsmos.p808")
@@ -129,6 +130,8 @@ def open_ladder(
             speaker=source.name,
             seed=seed,
         )
+    if not is_remote(source) and not source.exists():
+        raise NothingFound(f"There is no file and no dataset at {source}.")
     dataset = open_dataset(source)
     for _, place, row in places(dataset, ("id",)):
         if clip_id in (None, row["id"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mosdata.augment import pages
-from mosdata.augment.calibration import knots_of, level_at, measurement_of, position_of
+from mosdata.augment.calibration import (
+    ANCHORED_ELSEWHERE,
+    expected_mos_lqo,
+    knots_of,
+    level_at,
+    measurement_of,
+    position_of,
+)
 from mosdata.augment.chain import apply_chain, in_physical_order
 from mosdata.augment.chain import harm as harm_by_chain
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption, expand_kinds
@@ -120,9 +128,31 @@ def test_speech_corruptions_lie_on_the_curve(name: str) -> None:
     if name in KINDS["speech"]:
         assert found["anchor"] == "pesq"
         assert found["off_curve"] <= 0.35
-    if found and found["anchor"] != "own":
+    if name in ANCHORED_ELSEWHERE:
+        assert found["anchor"] == "e-model"
+        assert found["off_curve"] <= 0.35
+    elif found:
         assert found["mos_lqo"] == sorted(found["mos_lqo"], reverse=True)
         assert found["rising_means"] == 0
+
+
+def test_gain_follows_the_e_model_of_the_standard() -> None:
+    """ITU-T G.107 gives 93.2 for all values by default, a MOS of 4.41; softer is worse."""
+    path = PAGE.parents[1] / "benchmarks" / "calibrate.py"
+    spec = spec_from_file_location("calibrate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    calibrate = module_from_spec(spec)
+    spec.loader.exec_module(calibrate)
+    default = 1 + 0.035 * 93.2 + 93.2 * (93.2 - 60) * (100 - 93.2) * 7e-6
+    scores = [calibrate.e_model_mos(attenuation_db) for attenuation_db in range(60)]
+
+    assert pytest.approx(default, abs=0.003) == scores[0]
+    assert scores == sorted(scores, reverse=True)
+    for level in (0.25, 0.5, 0.75, 1.0):
+        gain_db = build_corruption("gain").ladder(level, 16_000)["gain_db"]
+        expected = calibrate.e_model_mos(-gain_db)
+        assert pytest.approx(expected_mos_lqo(level), abs=0.05) == expected
 
 
 def test_pages_hold_what_is_printed(tmp_path: Path) -> None:

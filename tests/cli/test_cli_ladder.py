@@ -83,7 +83,7 @@ def test_a_clip_of_a_dataset_has_its_neighbours_to_talk_over_it(mosdata, built, 
         (["white_noise", "BUILT", "--clip", "x"], "no clip 'x'"),
         (["white_noise", "WAV", "--levels", "loud"], "from 0"),
         (["white_noise", "WAV", "--metrics", "pesk"], "'pesq'"),
-        (["white_noise", "nowhere.wav"], "nowhere"),
+        (["white_noise", "nowhere.wav"], "no file and no dataset at"),
     ],
 )
 def test_what_has_no_ladder_is_wrong_use(mosdata, wav, built, tmp_path, arguments, expected):
