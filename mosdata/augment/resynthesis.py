@@ -33,11 +33,16 @@ from mosdata.vocoding.world import World
 
 LEAST_SHARE: Final = 0.05
 
-MOST: Final = 0.6
-"""Share at which two voices in one already sound worse than the vocoder alone."""
-
 FIRST_PART: Final = 0.45
-"""Of the scale, in which the share grows up to that."""
+"""Of the scale, in which two voices in one sound ever worse."""
+
+WHISPERED_SHARE: Final = 0.95
+"""In the end, when the vocoder whispers and more of its voice is no relief any more."""
+
+SMEARED_BANDS: Final = 4
+"""So wide that hardly a vowel is left."""
+
+LEAST_MAGNITUDE: Final = np.float32(1e-9)
 
 FLOOR: Final = np.float32(0.01)
 """Of the noise power, left in every bin (Berouti et al.)."""
@@ -46,18 +51,20 @@ SHORTEST_S: Final = 0.1
 """Shorter clips are padded with silence; a pitch needs a few periods."""
 
 SHARE: Final = Parameter("of the vocoder's voice, the rest being the clean one", low=0, high=1)
+BREATH: Final = Parameter("of noise in the power of voiced sounds", low=0, high=1)
 
 
-def growing_share(position: float) -> float:
-    """From a twentieth to 0.6, geometrically; then to one, evenly."""
+def share_and_breath(position: float, most: float) -> dict[str, float]:
+    """The voice up to a share, geometrically; then it loses its pitch, while more of it comes.
+
+    Args:
+        position: on the scale.
+        most: share from which a buzzing vocoder's voice is better alone than with the clean one.
+    """
     first = min(1.0, position / FIRST_PART)
-    share = LEAST_SHARE * math.pow(MOST / LEAST_SHARE, first)
-    return round(share + (1 - MOST) * second_part(position), 4)
-
-
-def second_part(position: float) -> float:
-    """0 up to the second part of the scale, 1 at the end."""
-    return max(0.0, position - FIRST_PART) / (1 - FIRST_PART)
+    second = max(0.0, position - FIRST_PART) / (1 - FIRST_PART)
+    share = LEAST_SHARE * math.pow(most / LEAST_SHARE, first) + (WHISPERED_SHARE - most) * second
+    return {"vocoder_share": round(share, 4), "breath": round(second, 4)}
 
 
 class _Resynthesis(LadderCorruption):
@@ -82,12 +89,13 @@ class _Resynthesis(LadderCorruption):
 
 
 class GriffinLimVoice(_Resynthesis):
-    """Speech from a mel spectrogram with a made-up phase: hollow, then whispering.
+    """Speech from a mel spectrogram with a made-up phase: hollow, then smeared.
 
     The magnitudes come from mel bands by non-negative least squares, the phase by 16 steps of the
     fast Griffin-Lim algorithm (:mod:`mosdata.vocoding.griffinlim`), which starts from the true
     phase turned by a drawn amount. First the phase goes and the true magnitudes give way to those
-    of 80 bands, then the bands become fewer. What early neural systems sounded like.
+    of 80 bands; then, the phase being found, the magnitudes give way to those of 4 bands. What
+    early neural systems sounded like. With a first phase of chance alone PESQ goes up and down.
     """
 
     name = "griffin_lim"
@@ -95,17 +103,18 @@ class GriffinLimVoice(_Resynthesis):
         "phase_error_turns": Parameter("largest error of the first phase", low=0, high=0.5),
         "mel_share": Parameter("of the magnitudes from mel bands", low=0, high=1),
         "num_mels": Parameter("number of mel bands", low=4, high=80, choices=tuple(range(4, 81))),
+        "smeared_share": Parameter("of the final magnitudes from 4 bands", low=0, high=1),
     }
     NUM_STEPS: ClassVar = 16
-    FEWEST_MELS: ClassVar = 8
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """Phase and bands over the first half, fewer bands over the second."""
+        """Phase and 80 bands over the first half, 4 bands over the second."""
         first, second = min(1.0, 2 * position), max(0.0, 2 * position - 1)
         return {
-            "phase_error_turns": round(0.02 + 0.48 * first, 4),
+            "phase_error_turns": round(0.02 + 0.28 * first, 4),
             "mel_share": round(0.05 + 0.95 * first, 4),
-            "num_mels": round(80 * (self.FEWEST_MELS / 80) ** second),
+            "num_mels": 80,
+            "smeared_share": round(second, 4),
         }
 
     def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
@@ -114,54 +123,69 @@ class GriffinLimVoice(_Resynthesis):
         window = hann(length).astype(np.float32)
         spectrum_TB = stft(padded(clip.samples, length), window)
         magnitude_TB = np.abs(spectrum_TB)
-        mels = mel_filters(length, clip.sample_rate_hz, int(number(applied, "num_mels")))
-        rebuilt_TB = np.ascontiguousarray(invert_mels(mels @ magnitude_TB.T, mels).T)
+        smeared_share = _given(applied, "smeared_share")
+        smeared_TB = None
+        if smeared_share:
+            smeared_TB = _from_bands(magnitude_TB, clip.sample_rate_hz, length, SMEARED_BANDS)
+        num_mels = int(number(applied, "num_mels"))
+        rebuilt_TB = _from_bands(magnitude_TB, clip.sample_rate_hz, length, num_mels)
         share = np.float32(number(applied, "mel_share"))
         magnitude_TB += share * (rebuilt_TB - magnitude_TB)
         turns_TB = rng.random(magnitude_TB.shape, np.float32)
         turns_TB -= np.float32(0.5)
         turns_TB *= np.float32(2 * number(applied, "phase_error_turns"))
-        spectrum_TB /= np.abs(spectrum_TB) + np.float32(1e-9)
+        spectrum_TB /= np.abs(spectrum_TB) + LEAST_MAGNITUDE
         guess_TB = polar(magnitude_TB, turns_TB) * spectrum_TB
         samples = find_phase(guess_TB, magnitude_TB, window, self.NUM_STEPS)
-        return samples[length : length + clip.num_samples]
+        samples = samples[length : length + clip.num_samples]
+        if smeared_TB is None:
+            return samples
+        spectrum_TB = stft(padded(samples, length), window)
+        found_TB = np.abs(spectrum_TB) + LEAST_MAGNITUDE
+        spectrum_TB *= 1 + np.float32(smeared_share) * (smeared_TB / found_TB - 1)
+        return istft(spectrum_TB, window)[length : length + clip.num_samples]
 
 
 class LpcVoice(_Resynthesis):
     """Linear prediction with pulses or noise: the buzz of the vocoders of the 1970s.
 
-    The clean clip gives way to the voice of :mod:`mosdata.vocoding.lpc`: every 5 ms an all-pole
-    filter, excited by pulses at the pitch or by drawn noise. As filters are linear, this is also
-    an excitation that goes from the true residual to the made-up one. Then the filter gets fewer
-    poles, and vowels lose their formants.
+    The clean clip gives way to the voice of :mod:`mosdata.vocoding.lpc`, up to half of it: every
+    5 ms an all-pole filter, excited by pulses at the pitch or by drawn noise. As filters are
+    linear, this is also an excitation that goes from the true residual to the made-up one. Then
+    noise takes the place of the pulses, and the voice becomes a whisper, more and more of it.
     """
 
     name = "lpc"
     parameters: ClassVar = {
         "vocoder_share": SHARE,
+        "breath": BREATH,
         "num_poles": Parameter("of the filter", low=2, high=98, choices=tuple(range(2, 99))),
     }
+    MOST: ClassVar = 0.5
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
-        """Most of the voice over the first part, fewer poles and the rest over the second."""
-        most, second = default_order(sample_rate_hz), second_part(position)
-        num_poles = round(most * (2 / most) ** second)
-        return {"vocoder_share": growing_share(position), "num_poles": num_poles}
+        """From a twentieth of the voice to half of it, geometrically; then breath and more."""
+        return {
+            **share_and_breath(position, self.MOST),
+            "num_poles": default_order(sample_rate_hz),
+        }
 
     def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
         """Speak again from filter and excitation."""
-        voice = Lpc(order=int(number(applied, "num_poles"))).resynthesize(clip, rng=rng)
+        vocoder = Lpc(order=int(number(applied, "num_poles")), breath=_given(applied, "breath"))
+        voice = vocoder.resynthesize(clip, rng=rng)
         return mixed(clip, voice.samples, number(applied, "vocoder_share"))
 
 
 class WorldVoice(_Resynthesis):
     """WORLD: pitch, smooth envelope and aperiodicity, and back (``mosdata[world]``).
 
-    The clean clip gives way to the voice of :mod:`mosdata.vocoding.world`, up to half of it: PESQ
-    finds two voices at odds worse than WORLD's alone, which begins to rise from there. A mild kind,
-    so. The pitch can be made flat and the envelope be smoothed over frequency, by keeping only its
-    first cepstral coefficients, where that is asked for: either turns the phase of the voice, and
-    PESQ goes up and down. WORLD's own noise is fixed.
+    The clean clip gives way to the voice of :mod:`mosdata.vocoding.world`, up to two fifths of it:
+    PESQ finds two voices at odds worse than WORLD's alone. Then noise takes the place of what is
+    periodic, and the voice becomes a whisper, more and more of it. The pitch can be made flat and
+    the envelope be smoothed over frequency, by keeping only its first cepstral coefficients, where
+    that is asked for: either turns the phase of the voice, and PESQ goes up and down. WORLD's own
+    noise is fixed.
 
     Raises:
         MissingExtra: ``pyworld`` is not installed.
@@ -170,10 +194,11 @@ class WorldVoice(_Resynthesis):
     name = "world"
     parameters: ClassVar = {
         "vocoder_share": SHARE,
+        "breath": BREATH,
         "flatness": Parameter("of the pitch: 0 as spoken, 1 one note", low=0, high=1),
         "detail": Parameter("cepstral coefficients of the envelope", low=2, high=60),
     }
-    MOST: ClassVar = 0.5
+    MOST: ClassVar = 0.4
     WHOLE: ClassVar = 60.0
     """Coefficients at which the envelope is left as it is."""
 
@@ -181,9 +206,9 @@ class WorldVoice(_Resynthesis):
         World()  # a missing package is noticed here
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """From a twentieth of the voice to half of it, geometrically."""
-        share = LEAST_SHARE * math.pow(self.MOST / LEAST_SHARE, position)
-        return {"vocoder_share": round(share, 4), "flatness": 0.0, "detail": self.WHOLE}
+        """From a twentieth of the voice to 0.4 of it, geometrically; then breath and more."""
+        share = share_and_breath(position, self.MOST)
+        return {**share, "flatness": 0.0, "detail": self.WHOLE}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - WORLD takes no chance
         """Nothing: its noise is its own."""
@@ -192,7 +217,11 @@ class WorldVoice(_Resynthesis):
     def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
         """Analyse, flatten and smooth, synthesise."""
         flatness, detail = number(applied, "flatness"), number(applied, "detail")
-        vocoder = World(flatness=flatness, detail=detail if detail < self.WHOLE else None)
+        vocoder = World(
+            flatness=flatness,
+            detail=detail if detail < self.WHOLE else None,
+            breath=_given(applied, "breath"),
+        )
         voice = vocoder.resynthesize(clip, rng=rng)
         return mixed(clip, voice.samples, number(applied, "vocoder_share"))
 
@@ -249,6 +278,17 @@ def suppressed(noisy: Clip, noise_rms: float, snr_db: float) -> Samples:
     np.maximum(left_TB, FLOOR * noise_power / np.maximum(power_TB, noise_power), out=left_TB)
     spectrum_TB *= np.sqrt(left_TB)
     return istft(spectrum_TB, window)[length : length + noisy.num_samples]
+
+
+def _from_bands(magnitude_TB: Samples, sample_rate_hz: int, length: int, num_mels: int) -> Samples:
+    """The magnitudes as a number of mel bands remembers them."""
+    mels = mel_filters(length, sample_rate_hz, num_mels)
+    return np.ascontiguousarray(invert_mels(mels @ magnitude_TB.T, mels).T)
+
+
+def _given(applied: Applied, name: str) -> float:
+    """A parameter that rows of old do not have: 0 there."""
+    return number(applied, name) if name in applied.params else 0.0
 
 
 def mixed(clip: Clip, voice: Samples, share: float) -> Samples:

@@ -39,12 +39,14 @@ class Lpc:
 
     Args:
         order: poles of the filter; two for each kHz of the band, and two more, where None.
+        breath: how much of the power of voiced sounds is noise: 0 buzzes, 1 whispers.
     """
 
     name = "lpc"
 
-    def __init__(self, *, order: int | None = None) -> None:
+    def __init__(self, *, order: int | None = None, breath: float = 0.0) -> None:
         self._order = order
+        self._breath = breath
 
     def revision(self) -> str:
         """Version of this module."""
@@ -61,7 +63,13 @@ class Lpc:
         order = self._order or default_order(clip.sample_rate_hz)
         predictor_TP, gain_T = _analyse(frames_TF, order=order)
         pitch = track_pitch(clip, hop_s=hop / clip.sample_rate_hz, num_frames=len(frames_TF))
-        source = excitation(pitch, hop_length=hop, sample_rate_hz=clip.sample_rate_hz, rng=rng)
+        source = excitation(
+            pitch,
+            hop_length=hop,
+            sample_rate_hz=clip.sample_rate_hz,
+            rng=rng,
+            breath=self._breath,
+        )
         spoken = _filter(source, predictor_TP, gain_T, hop)[: clip.num_samples]
         return Clip(spoken.astype(np.float32), clip.sample_rate_hz)
 
@@ -100,19 +108,31 @@ def levinson(correlation_TP: Array) -> tuple[Array, Array]:
 
 
 def excitation(
-    pitch: Pitch, *, hop_length: int, sample_rate_hz: int, rng: np.random.Generator
+    pitch: Pitch,
+    *,
+    hop_length: int,
+    sample_rate_hz: int,
+    rng: np.random.Generator,
+    breath: float = 0.0,
 ) -> Array:
     """Pulses where the pitch is, white noise elsewhere; unit power throughout.
+
+    Args:
+        pitch: of every frame.
+        hop_length: samples in a frame.
+        sample_rate_hz: of what is made.
+        rng: the noise is drawn from it, the same whatever the pitch.
+        breath: share of noise in the power of the voiced frames.
 
     Returns:
         ``len(pitch.hz) * hop_length`` samples.
     """
     hz = np.repeat(pitch.hz, hop_length)
     source = rng.standard_normal(len(hz))
-    source[hz > 0] = 0.0
+    source[hz > 0] *= np.sqrt(breath)
     turns = np.cumsum(hz) / sample_rate_hz
     pulses = np.flatnonzero(np.diff(np.floor(turns), prepend=0.0))
-    source[pulses] = np.sqrt(sample_rate_hz / np.maximum(hz[pulses], 1.0))
+    source[pulses] += np.sqrt((1 - breath) * sample_rate_hz / np.maximum(hz[pulses], 1.0))
     return source
 
 

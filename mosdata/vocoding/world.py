@@ -32,6 +32,7 @@ class World:
         flatness: of the pitch: 0 as spoken, 1 on one note, the geometric mean.
         detail: how many cepstral coefficients of the envelope are kept, the last one in part;
             all where it is None.
+        breath: share of noise that takes the place of what is periodic, in power: 1 whispers.
 
     Raises:
         MissingExtra: ``pyworld`` is not installed.
@@ -39,9 +40,12 @@ class World:
 
     name = "world"
 
-    def __init__(self, *, flatness: float = 0.0, detail: float | None = None) -> None:
+    def __init__(
+        self, *, flatness: float = 0.0, detail: float | None = None, breath: float = 0.0
+    ) -> None:
         self._flatness = flatness
         self._detail = detail
+        self._breath = breath
         try:
             import pyworld
         except ModuleNotFoundError as error:
@@ -74,6 +78,9 @@ class World:
             pitch_hz = _flattened(pitch_hz, self._flatness)
         if self._detail is not None:
             envelope = _smoothed(envelope, self._detail)
+        if self._breath:
+            periodic = 1 - aperiodicity**2  # of the power
+            aperiodicity = np.sqrt(1 - (1 - self._breath) * periodic)
         spoken = world.synthesize(pitch_hz, envelope, aperiodicity, rate, FRAME_PERIOD_MS)
         return Clip(_as_long(spoken.astype(np.float32), clip.num_samples), rate)
 
