@@ -143,7 +143,7 @@ def build_corruption(
 
     Example:
         >>> build_corruption("gain").ladder(1.0, 48_000)
-        {'gain_db': -40.0}
+        {'gain_db': -43.0}
     """
     if name.startswith(ADAPTER_PREFIX):
         from mosdata.augment.audiomentations_adapter import build_transform

@@ -46,7 +46,7 @@ def ladder_table(
 
     Example:
         >>> ladder_table("gain", 16_000, levels=[1.0])
-        [{'level': 1.0, 'gain_db': -40.0}]
+        [{'level': 1.0, 'gain_db': -43.0}]
     """
     corruption = build_corruption(name)
     return [{"level": level, **corruption.ladder(level, sample_rate_hz)} for level in levels]
