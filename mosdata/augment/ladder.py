@@ -9,10 +9,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, Samples, peak_of
+from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.calibration import level_at, position_of
-from mosdata.augment.speech_level import check_audible
+from mosdata.augment.speech_level import check_audible, checked_peak
 from mosdata.errors import InvalidValue, RecordRejected, UnknownName
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -171,7 +171,7 @@ class LadderCorruption(ABC):
 
     def _check(self, clip: Clip) -> float:
         """The peak of a clip that can be harmed."""
-        peak = peak_of(clip)
+        peak = checked_peak(clip)
         if clip.sample_rate_hz < MIN_SAMPLE_RATE_HZ:
             raise RecordRejected(
                 "sample_rate_too_low",

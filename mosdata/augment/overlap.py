@@ -97,6 +97,8 @@ class Overlap(LadderCorruption):
 
 def _part(other: Clip, start: int, num_samples: int) -> Clip:
     """``num_samples`` of a clip from ``start`` on, going round at its end."""
-    repeats = -(-(start + num_samples) // other.num_samples)
-    looped = np.tile(other.samples, repeats) if repeats > 1 else other.samples
-    return Clip(looped[start : start + num_samples], other.sample_rate_hz)
+    samples = other.samples
+    if start + num_samples > len(samples):
+        samples = np.resize(np.concatenate((samples[start:], samples[:start])), num_samples)
+        start = 0
+    return Clip(samples[start : start + num_samples], other.sample_rate_hz)

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 import weakref
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Clip, Samples
+from mosdata.audio import Clip, Samples, peak_of
 from mosdata.errors import RecordRejected
 
 TIME_CONSTANT_S: Final = 0.030
@@ -57,13 +58,13 @@ def active_level_dbfs(clip: Clip) -> float:
         >>> round(active_level_dbfs(Clip(padded, 16_000)))
         -4
     """
-    power = float(np.dot(clip.samples, clip.samples))
+    power = _power(clip.samples)
     if not power > 0:
         raise _silence()
-    level_db = _remembered(clip.samples, power)
-    if level_db is None:
-        level_db = _measured(clip)
-        _remember(clip.samples, power, level_db)
+    known = _known(clip.samples, power)
+    if known.level_db is None:
+        known.level_db = _measured(clip)
+    level_db = known.level_db
     if level_db <= SILENT_BELOW_DBFS:
         raise _silence()
     return level_db
@@ -77,9 +78,21 @@ def check_audible(clip: Clip) -> None:
     Raises:
         RecordRejected: ``silence``, as :func:`active_level_dbfs` does.
     """
-    power = float(np.dot(clip.samples, clip.samples)) / max(1, clip.num_samples)
+    power = _power(clip.samples) / max(1, clip.num_samples)
     if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10):
         active_level_dbfs(clip)
+
+
+def checked_peak(clip: Clip) -> float:
+    """Largest magnitude of a clip that can be harmed; remembered as the level is.
+
+    Raises:
+        RecordRejected: ``empty_audio`` or ``not_finite``.
+    """
+    known = _known(clip.samples, _power(clip.samples))
+    if known.peak is None:
+        known.peak = peak_of(clip)
+    return known.peak
 
 
 def next_active_sample(clip: Clip, start: int) -> int:
@@ -243,26 +256,37 @@ def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
     return np.append(energies, rest @ rest) if len(rest) else energies
 
 
-_levels: Final[dict[tuple[int, int, int], tuple[weakref.ref[NDArray[Any]], float, float]]] = {}
-"""Place of samples -> whose they are, their power then, their level. Ladders and groups of kinds
-ask for one clip many times."""
+def _power(samples: Samples) -> float:
+    """Sum of squares, quickly: by it a clip is told from one that was written to since."""
+    return float(np.dot(samples, samples))
 
 
-def _remembered(samples: Samples, power: float) -> float | None:
-    """The level of these very samples, unless they were written to since."""
-    known = _levels.get(_place(samples))
-    if known is None or known[0]() is not _owner(samples) or known[1] != power:
-        return None
-    return known[2]
+@dataclass(slots=True)
+class _Known:
+    """What was found out about some samples."""
+
+    owner: weakref.ref[NDArray[Any]] | None
+    power: float
+    level_db: float | None = None
+    peak: float | None = None
 
 
-def _remember(samples: Samples, power: float, level_db: float) -> None:
-    owner = _owner(samples)
-    if not isinstance(owner, np.ndarray):  # bytes of somebody else, whose life we cannot follow
-        return
-    while len(_levels) >= KEPT:
-        _levels.pop(next(iter(_levels)), None)
-    _levels[_place(samples)] = (weakref.ref(owner), power, level_db)
+_clips: Final[dict[tuple[int, int, int], _Known]] = {}
+"""By the place of their samples. Ladders and groups of kinds ask for one clip many times."""
+
+
+def _known(samples: Samples, power: float) -> _Known:
+    """What is known of these very samples, unless they were written to since; to be added to."""
+    place, owner = _place(samples), _owner(samples)
+    known = _clips.get(place)
+    if known and known.owner and known.owner() is owner and known.power == power:
+        return known
+    if not isinstance(owner, np.ndarray) or not math.isfinite(power):
+        return _Known(None, power)  # a life that we cannot follow, or no sound: forgotten at once
+    while len(_clips) >= KEPT:
+        _clips.pop(next(iter(_clips)), None)
+    _clips[place] = known = _Known(weakref.ref(owner), power)
+    return known
 
 
 def _owner(samples: Samples) -> object:

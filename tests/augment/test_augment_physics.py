@@ -16,7 +16,7 @@ from mosdata.augment.mask import SEGMENT_S, slots
 from mosdata.augment.overlap import Overlap
 from mosdata.augment.pool import MemoryPool
 from mosdata.augment.reverb import room_response
-from mosdata.augment.speech_level import active_level_dbfs
+from mosdata.augment.speech_level import active_level_dbfs, checked_peak
 from mosdata.errors import InvalidValue, NothingFound, RecordRejected
 from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
@@ -112,6 +112,23 @@ def test_a_remembered_level_is_forgotten_when_the_clip_is_written_to() -> None:
     clip.samples[:] *= np.float32(0.5)
 
     assert pytest.approx(before_db - 6.02, abs=0.15) == active_level_dbfs(clip)
+
+
+def test_a_remembered_peak_is_forgotten_when_the_clip_is_written_to() -> None:
+    """Nor for those who write something into it that no corruption can take."""
+    clip = Clip(speechlike(0.5).samples.copy(), 16_000)
+    before = checked_peak(clip)
+    clip.samples[100] = 1.5
+    louder = checked_peak(clip)
+    clip.samples[100] = np.nan
+    with pytest.raises(RecordRejected, match="1 of 8000 samples"):
+        checked_peak(clip)
+    clip.samples[100] = 0.0
+
+    assert 0 < before < louder == 1.5
+    assert checked_peak(clip) == before
+    with pytest.raises(RecordRejected, match="no samples"):
+        checked_peak(Clip(clip.samples[:0], 16_000))
 
 
 @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
