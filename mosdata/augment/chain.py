@@ -8,6 +8,7 @@ from typing import Final, Literal
 from mosdata.audio import Clip
 from mosdata.augment.base import Pool
 from mosdata.augment.corruptions import ADAPTER_PREFIX, CORRUPTIONS, STAGES, build_corruption
+from mosdata.augment.transform_spec import TransformSpec
 from mosdata.errors import InvalidValue
 from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
@@ -83,15 +84,33 @@ def harm(
     return tuple(drawn), clip
 
 
-def apply_chain(clip: Clip, applied: Iterable[Applied], *, pool: Pool | None = None) -> Clip:
+def apply_chain(
+    clip: Clip, applied: Iterable[Applied], *, pool: Pool | None = None, files: bool = False
+) -> Clip:
     """Apply what was drawn, in the order given; pure.
+
+    Args:
+        clip: that it was drawn for; not changed.
+        applied: of a row, say.
+        pool: other clips and files; needed where a link mixes them in.
+        files: whether transforms of audiomentations may open the paths in their names. A row that
+            somebody else made may name any file.
 
     Raises:
         RecordRejected: the clip is not the one that the chain was drawn for, and cannot be made.
+        InvalidValue: a link names a path, and ``files`` does not allow it.
     """
     for link in applied:
+        if link.name.startswith(ADAPTER_PREFIX) and not files:
+            _refuse_paths(link.name)
         clip = build_corruption(link.name, pool=pool).apply(clip, link)
     return clip
+
+
+def _refuse_paths(name: str) -> None:
+    if paths := TransformSpec.parse(name).paths:
+        do = f"It would open what {', '.join(paths)} names. Pass files=True if you trust the row."
+        raise InvalidValue("corruption", name, "without a path of this machine", do)
 
 
 def _each_once(names: Iterable[str]) -> list[str]:

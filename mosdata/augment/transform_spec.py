@@ -36,6 +36,11 @@ class TransformSpec:
         allowed = "am:Class or am:Class(argument=literal, ...), without p, which is always 1"
         raise InvalidValue("corruption", text, allowed)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Arguments that name files or folders of this machine."""
+        return tuple(name for name in self.arguments if "path" in name)
+
     def __str__(self) -> str:
         given = ",".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"am:{self.class_name}({given})" if given else f"am:{self.class_name}"

@@ -11,6 +11,8 @@ import pytest
 
 from mosdata.audio import Clip
 from mosdata.augment.audiomentations_adapter import build_transform, transform_names
+from mosdata.augment.chain import apply_chain
+from mosdata.augment.chain import harm as harm_by_chain
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.transform_spec import TransformSpec
 from mosdata.errors import InvalidValue, MissingExtra, UnknownName, UsageError
@@ -265,3 +267,19 @@ def test_masks_take_as_much_as_theirs(steady: Clip) -> None:
 
     assert pytest.approx(0.1, abs=0.02) == theirs_silent
     assert pytest.approx(theirs_silent, abs=0.03) == ours_silent
+
+
+@pytest.mark.parametrize("spelling", ["{}", "['{}']"])
+def test_a_row_opens_no_file_unless_it_is_trusted(spelling: str, tmp_path: Path) -> None:
+    """A dataset of somebody else may name any path; who made the row says so."""
+    noise = tmp_path / "noise.wav"
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(noise, speechlike(0.5, seed=5).samples, 16_000)
+    value = repr(str(noise)) if spelling == "{}" else spelling.format(noise)
+    clip, name = speechlike(0.6), f"am:AddBackgroundNoise(sounds_path={value})"
+    applied, harmed = harm_by_chain([name], 1.0, clip, seed=1, record_id="r")
+
+    with pytest.raises(InvalidValue, match=r"sounds_path names\. Pass files=True"):
+        apply_chain(clip, applied)
+    assert np.array_equal(harmed.samples, apply_chain(clip, applied, files=True).samples)
+    assert apply_chain(clip, harm_by_chain(["am:BitCrush"], 1.0, clip, seed=1, record_id="r")[0])
