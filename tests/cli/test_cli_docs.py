@@ -63,7 +63,7 @@ def test_the_example_of_corruptions_runs():
 
 
 def test_the_examples_of_texts_say_what_they_say():
-    """With their answers, as in a session."""
+    """With the answers that they show."""
     (block,) = (block for block in blocks_of(ROOT / "docs" / "text.md") if ">>>" in block)
     example = DocTestParser().get_doctest(block, {}, "text.md", None, 0)
 
