@@ -81,8 +81,7 @@ class _BandLimit(LadderCorruption):
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Filter, and take off the delay."""
         low_hz, high_hz = number(applied, "low_hz"), number(applied, "high_hz")
-        is_old = "low_poles" not in applied.params  # rows of old have 8 and do not say so
-        order = LOW_ORDER if is_old else int(number(applied, "low_poles"))
+        order = int(number(applied, "low_poles", of_old=LOW_ORDER))
         sections, delay = _sections(order, low_hz, high_hz, clip.sample_rate_hz)
         return filtered(clip.samples, sections, delay=delay)
 

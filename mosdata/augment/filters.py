@@ -71,7 +71,8 @@ class _Filter(LadderCorruption):
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Filter; the delay stays below 2 ms in the pass band."""
-        order, cutoff_hz = _order(applied), number(applied, "cutoff_hz")
+        order = int(number(applied, "num_poles", of_old=ORDER))
+        cutoff_hz = number(applied, "cutoff_hz")
         sections = _sections(self.kind, order, cutoff_hz, clip.sample_rate_hz)
         delay = self.extra_delay(order, cutoff_hz, clip.sample_rate_hz)
         return filtered(clip.samples, sections, delay=delay)
@@ -132,11 +133,6 @@ class HighPass(_Filter):
         num_poles = HIGH_PASS_ORDERS[round(first * (len(HIGH_PASS_ORDERS) - 1))]
         num_poles = round(num_poles * (STEEPEST / ORDER) ** second)
         return {"cutoff_hz": round(cutoff_hz, 2), "num_poles": num_poles}
-
-
-def _order(applied: Applied) -> int:
-    """The number of poles; rows of old have 8 and do not say so."""
-    return int(number(applied, "num_poles")) if "num_poles" in applied.params else ORDER
 
 
 @lru_cache(maxsize=256)

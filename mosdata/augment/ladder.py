@@ -212,13 +212,18 @@ def draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**SEED_BITS))
 
 
-def number(applied: Applied, name: str) -> float:
+def number(applied: Applied, name: str, *, of_old: float | None = None) -> float:
     """One numeric parameter of what was drawn.
+
+    Args:
+        applied: of a row.
+        name: of the parameter.
+        of_old: what it was in rows of old, which do not say so.
 
     Raises:
         InvalidValue: it is missing or not a number, as in a row made by something else.
     """
-    value = applied.params.get(name)
+    value = applied.params.get(name, of_old)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValue(f"{applied.name} parameter {name}", value, "a number")
     return value

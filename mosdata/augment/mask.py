@@ -81,7 +81,7 @@ def slots(
     widths = np.diff(starts, append=num_samples)
     generator = np.random.Generator(np.random.SFC64(int(number(applied, "order_seed"))))
     order = generator.permutation(len(starts))
-    num_fading = int(number(applied, "num_fading")) if "num_fading" in applied.params else 1
+    num_fading = int(number(applied, "num_fading", of_old=1))
     front = slot * _front(number(applied, "masked_fraction") * num_samples / slot, num_fading)
     before = np.cumsum(widths[order]) - widths[order]
     parts = np.empty(len(starts))

@@ -78,7 +78,7 @@ class _Resynthesis(LadderCorruption):
         """Speak again, and mix."""
         enough = max(clip.num_samples, round(SHORTEST_S * clip.sample_rate_hz))
         whole = Clip(fitted(clip.samples, enough), clip.sample_rate_hz)
-        seed = int(number(applied, "vocoder_seed")) if "vocoder_seed" in applied.params else 0
+        seed = int(number(applied, "vocoder_seed", of_old=0))
         rng = np.random.Generator(np.random.SFC64(seed))
         spoken = self.speak(whole, applied, rng)[: clip.num_samples]
         return _as_loud(spoken, clip)
@@ -123,7 +123,7 @@ class GriffinLimVoice(_Resynthesis):
         window = hann(length).astype(np.float32)
         spectrum_TB = stft(padded(clip.samples, length), window)
         magnitude_TB = np.abs(spectrum_TB)
-        smeared_share = _given(applied, "smeared_share")
+        smeared_share = number(applied, "smeared_share", of_old=0)
         smeared_TB = None
         if smeared_share:
             smeared_TB = _from_bands(magnitude_TB, clip.sample_rate_hz, length, SMEARED_BANDS)
@@ -172,7 +172,9 @@ class LpcVoice(_Resynthesis):
 
     def speak(self, clip: Clip, applied: Applied, rng: np.random.Generator) -> Samples:
         """Speak again from filter and excitation."""
-        vocoder = Lpc(order=int(number(applied, "num_poles")), breath=_given(applied, "breath"))
+        vocoder = Lpc(
+            order=int(number(applied, "num_poles")), breath=number(applied, "breath", of_old=0)
+        )
         voice = vocoder.resynthesize(clip, rng=rng)
         return mixed(clip, voice.samples, number(applied, "vocoder_share"))
 
@@ -220,7 +222,7 @@ class WorldVoice(_Resynthesis):
         vocoder = World(
             flatness=flatness,
             detail=detail if detail < self.WHOLE else None,
-            breath=_given(applied, "breath"),
+            breath=number(applied, "breath", of_old=0),
         )
         voice = vocoder.resynthesize(clip, rng=rng)
         return mixed(clip, voice.samples, number(applied, "vocoder_share"))
@@ -284,11 +286,6 @@ def _from_bands(magnitude_TB: Samples, sample_rate_hz: int, length: int, num_mel
     """The magnitudes as a number of mel bands remembers them."""
     mels = mel_filters(length, sample_rate_hz, num_mels)
     return np.ascontiguousarray(invert_mels(mels @ magnitude_TB.T, mels).T)
-
-
-def _given(applied: Applied, name: str) -> float:
-    """A parameter that rows of old do not have: 0 there."""
-    return number(applied, name) if name in applied.params else 0.0
 
 
 def mixed(clip: Clip, voice: Samples, share: float) -> Samples:
