@@ -31,6 +31,10 @@ BANDWIDTH_FRAME = 1024
 FRAMES_AT_ONCE = 48
 """Frames that are measured together: what they need stays in a core's own cache."""
 
+DOUBLES_AT_ONCE = 8_192
+"""Samples that stay near the processor while double precision is needed; so few that no library of
+linear algebra deals them out to threads, which would take longer."""
+
 SILENCE_DBFS = -120.0
 """Level reported for digital silence, where the logarithm has no value."""
 
@@ -218,7 +222,7 @@ def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
             peak_dbfs=SILENCE_DBFS, rms_dbfs=SILENCE_DBFS, clipped_fraction=0.0, bandwidth_hz=0.0
         )
     peak = max(int(pcm.max()), -int(pcm.min()))
-    rms = float(np.sqrt(_sum_of_squares(pcm) / len(pcm)))
+    rms = float(np.sqrt(sum_of_squares(pcm) / len(pcm)))
     clipped = np.count_nonzero((pcm >= 32767) | (pcm <= -32767)) if peak >= 32767 else 0
     return Levels(
         peak_dbfs=_dbfs(peak / PCM16_SCALE),
@@ -228,12 +232,14 @@ def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
     )
 
 
-def _sum_of_squares(pcm: Pcm) -> float:
-    """Exact, in any order: doubles hold sums of integers up to 2**53."""
-    step = 8 * BANDWIDTH_FRAME  # more would be dealt out to threads, and take longer
-    total, buffer = 0.0, np.empty(min(step, len(pcm)))
-    for start in range(0, len(pcm), step):
-        part = pcm[start : start + step]
+def sum_of_squares(samples: Samples | Pcm) -> float:
+    """In double precision, without a copy of all samples.
+
+    Of 16-bit samples it is exact, in any order: doubles hold sums of integers up to 2**53.
+    """
+    total, buffer = 0.0, np.empty(min(DOUBLES_AT_ONCE, len(samples)))
+    for start in range(0, len(samples), DOUBLES_AT_ONCE):
+        part = samples[start : start + DOUBLES_AT_ONCE]
         wide = buffer[: len(part)]
         wide[:] = part
         total += float(np.dot(wide, wide))

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Clip, Samples, peak_of
+from mosdata.audio import DOUBLES_AT_ONCE, Clip, Samples, peak_of, sum_of_squares
 from mosdata.errors import RecordRejected
 
 TIME_CONSTANT_S: Final = 0.030
@@ -36,10 +36,6 @@ SILENT_BELOW_DBFS: Final = -80.0
 """A clip whose active level is lower has no speech: no ratio to it has a meaning."""
 
 FRAME_S: Final = 0.020
-CHUNK: Final = 8_192
-"""Samples that stay near the processor while double precision is needed; so few that no library of
-linear algebra deals them out to threads, which would take longer."""
-
 KEPT: Final = 8
 
 
@@ -111,7 +107,7 @@ def active_samples(clip: Clip) -> Samples:
 
 def rms_db(samples: Samples) -> float:
     """Root mean square in dB re full scale, rounded like :func:`active_level_dbfs`."""
-    power = _energy(samples) / len(samples)
+    power = sum_of_squares(samples) / len(samples)
     return round(10 * math.log10(power), 6) if power > 0 else -math.inf
 
 
@@ -205,7 +201,7 @@ def _weighted_sums(
     block = len(weights)
     num_blocks = -(-len(samples) // block)
     sums = np.empty((num_blocks, weights.shape[1]))
-    step = max(1, CHUNK // block)
+    step = max(1, DOUBLES_AT_ONCE // block)
     buffer, energy = np.empty((step, block)), 0.0
     for first in range(0, num_blocks, step):
         part = samples[first * block : (first + step) * block]
@@ -217,17 +213,6 @@ def _weighted_sums(
         np.abs(flat, out=flat)
         np.matmul(rows, weights, out=sums[first : first + step])
     return sums, energy
-
-
-def _energy(samples: Samples) -> float:
-    """Sum of squares in double precision without a copy of all samples."""
-    total, buffer = 0.0, np.empty(min(CHUNK, len(samples)))
-    for start in range(0, len(samples), CHUNK):
-        part = samples[start : start + CHUNK]
-        wide = buffer[: len(part)]
-        wide[:] = part
-        total += float(wide @ wide)
-    return total
 
 
 def _frame_length(clip: Clip) -> int:
