@@ -34,6 +34,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def in_turn(works: Sequence[Harm], clips: Sequence[Clip], repeats: int) -> list[
         for _ in range(2):
             clip = clips[turn % len(clips)]
             made = Clip(clip.samples.copy(), clip.sample_rate_hz)
-            seconds = cpu_seconds(lambda turn: work(turn, made), turn)  # noqa: B023 - called at once
+            seconds = cpu_seconds(partial(work, clip=made), turn)
         return seconds
 
     for work in works:

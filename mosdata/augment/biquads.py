@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Samples
+from mosdata.augment.codec import fitted
 from mosdata.augment.convolution import convolved
 
 Sections = NDArray[np.float64]
@@ -39,13 +40,9 @@ def filtered(samples: Samples, sections: Sections, *, delay: int = 0) -> Samples
         sections: stable; not changed either.
         delay: samples to take off the start of what comes out.
     """
-    padded = samples
-    if delay:
-        padded = np.zeros(len(samples) + delay, np.float32)
-        padded[: len(samples)] = samples
+    padded = fitted(samples, len(samples) + delay)
     if len(sections) > MOST_RECURSIVE:
-        response = _response(sections.tobytes())
-        return convolved(padded, response, exact=True)[delay:]
+        return convolved(padded, response_of(sections), exact=True)[delay:]
     return _recursive(padded, sections)[delay:]
 
 
