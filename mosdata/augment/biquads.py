@@ -40,10 +40,9 @@ def filtered(samples: Samples, sections: Sections, *, delay: int = 0) -> Samples
         sections: stable; not changed either.
         delay: samples to take off the start of what comes out.
     """
-    padded = fitted(samples, len(samples) + delay)
     if len(sections) > MOST_RECURSIVE:
-        return convolved(padded, response_of(sections), exact=True)[delay:]
-    return _recursive(padded, sections)[delay:]
+        return convolved(samples, response_of(sections), delay=delay, exact=True)
+    return _recursive(fitted(samples, len(samples) + delay), sections)[delay:]
 
 
 def response_of(sections: Sections) -> Samples:

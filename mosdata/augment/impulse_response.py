@@ -9,6 +9,7 @@ import numpy as np
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter, Pool
+from mosdata.augment.convolution import convolved
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.speech_level import active_level_dbfs, gain_of
 from mosdata.errors import InvalidValue, RecordRejected
@@ -72,17 +73,14 @@ class ImpulseResponse(LadderCorruption):
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Convolve, take off the delay, restore the level."""
-        from scipy.signal import fftconvolve
-
         file_id = str(applied.params.get("response_file"))
         response, delay = response_at(
             self._response(file_id, clip.sample_rate_hz), drr_db=number(applied, "drr_db")
         )
-        # Later than the clip is long, nothing is heard.
-        wet: Samples = fftconvolve(clip.samples, response[: delay + clip.num_samples])
-        wet = wet[delay : delay + clip.num_samples].astype(np.float32, copy=False)
-        after_db = active_level_dbfs(Clip(wet, clip.sample_rate_hz))
-        return wet * gain_of(active_level_dbfs(clip) - after_db)
+        wet = convolved(clip.samples, response, delay=delay)
+        wet_db = active_level_dbfs(Clip(wet, clip.sample_rate_hz))
+        wet *= gain_of(active_level_dbfs(clip) - wet_db)
+        return wet
 
     def _response(self, file_id: str, sample_rate_hz: int) -> Clip:
         return self._require_files().file_clip("impulse_responses", file_id, sample_rate_hz)

@@ -12,7 +12,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.calibration import level_at, position_of
-from mosdata.augment.speech_level import check_audible, checked_peak
+from mosdata.augment.speech_level import checked_peak
 from mosdata.errors import InvalidValue, RecordRejected, UnknownName
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -52,7 +52,7 @@ class LadderCorruption(ABC):
         """
         if check_level(level) == 0:
             return Applied(name=self.name, level=0.0)
-        self._check_audible(clip)
+        self._check(clip, audible=True)
         return self._drawn(level, self.ladder(level, clip.sample_rate_hz), clip, rng)
 
     def draw_at(self, values: Mapping[str, float], clip: Clip, rng: np.random.Generator) -> Applied:
@@ -67,7 +67,7 @@ class LadderCorruption(ABC):
             InvalidValue: a value that has no meaning here (UnknownName: an unknown one).
             RecordRejected: as :meth:`draw`.
         """
-        self._check_audible(clip)
+        self._check(clip, audible=True)
         level, whole = self._placed(values, clip.sample_rate_hz)
         return self._drawn(level, whole, clip, rng)
 
@@ -165,13 +165,9 @@ class LadderCorruption(ABC):
         stop = _first_place(lambda position: excess(position) > 0)
         return (start + stop) / 2
 
-    def _check_audible(self, clip: Clip) -> None:
-        self._check(clip)
-        check_audible(clip)  # silence has no quality to harm
-
-    def _check(self, clip: Clip) -> float:
-        """The peak of a clip that can be harmed."""
-        peak = checked_peak(clip)
+    def _check(self, clip: Clip, *, audible: bool = False) -> float:
+        """The peak of a clip that can be harmed; silence has no quality to harm."""
+        peak = checked_peak(clip, audible=audible)
         if clip.sample_rate_hz < MIN_SAMPLE_RATE_HZ:
             raise RecordRejected(
                 "sample_rate_too_low",

@@ -54,40 +54,32 @@ def active_level_dbfs(clip: Clip) -> float:
         >>> round(active_level_dbfs(Clip(padded, 16_000)))
         -4
     """
-    power = _power(clip.samples)
-    if not power > 0:
-        raise _silence()
-    known = _known(clip.samples, power)
+    known = _known(clip.samples)
     if known.level_db is None:
-        known.level_db = _measured(clip)
+        known.level_db = _measured(clip) if known.power > 0 else -math.inf
     level_db = known.level_db
     if level_db <= SILENT_BELOW_DBFS:
         raise _silence()
     return level_db
 
 
-def check_audible(clip: Clip) -> None:
-    """Refuse silence, without looking for speech where the whole clip is loud enough.
-
-    The active level is never below that of the clip.
-
-    Raises:
-        RecordRejected: ``silence``, as :func:`active_level_dbfs` does.
-    """
-    power = _power(clip.samples) / max(1, clip.num_samples)
-    if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10):
-        active_level_dbfs(clip)
-
-
-def checked_peak(clip: Clip) -> float:
+def checked_peak(clip: Clip, *, audible: bool = False) -> float:
     """Largest magnitude of a clip that can be harmed; remembered as the level is.
 
+    Args:
+        clip: of any rate.
+        audible: whether to refuse silence. The active level is never below that of the clip: where
+            the whole clip is loud enough, no speech is looked for.
+
     Raises:
-        RecordRejected: ``empty_audio`` or ``not_finite``.
+        RecordRejected: ``empty_audio`` or ``not_finite``; ``silence``, as
+            :func:`active_level_dbfs` does.
     """
-    known = _known(clip.samples, _power(clip.samples))
+    known = _known(clip.samples)
     if known.peak is None:
         known.peak = peak_of(clip)
+    if audible and known.power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10) * clip.num_samples:
+        active_level_dbfs(clip)
     return known.peak
 
 
@@ -120,7 +112,8 @@ def envelope(clip: Clip) -> NDArray[np.float64]:
     """The envelope of P.56 at the end of every block; the last block may be shorter.
 
     Two equal first-order filters in a row, over the magnitudes. What a block adds to the states
-    of both is a weighted sum of its samples.
+    of both is a weighted sum of its samples; from block to block they are one filter with a pole
+    of order two.
     """
     return _envelope_and_energy(clip)[0]
 
@@ -132,11 +125,12 @@ def _envelope_and_energy(clip: Clip) -> tuple[NDArray[np.float64], float]:
     block = _block(clip.sample_rate_hz)
     decay = math.exp(-1 / (clip.sample_rate_hz * TIME_CONSTANT_S))
     sums, energy = _weighted_sums(clip.samples, _weights(block, decay))
-    over_block = [1.0, -(decay**block)]
-    first = lfilter([1 - decay], over_block, sums[:, 0])
-    before = np.concatenate(([0.0], first[:-1]))
-    second = (1 - decay) * (block * decay**block * before + (1 - decay) * sums[:, 1])
-    return np.asarray(lfilter([1.0], over_block, second)), energy
+    over_block = decay**block
+    added = sums[:, 1].copy()
+    added[1:] += over_block * (block * sums[:-1, 0] - sums[:-1, 1])
+    added *= (1 - decay) ** 2
+    smoothed = lfilter([1.0], [1.0, -2 * over_block, over_block**2], added)
+    return np.asarray(smoothed), energy
 
 
 def _measured(clip: Clip) -> float:
@@ -144,7 +138,7 @@ def _measured(clip: Clip) -> float:
     block = _block(clip.sample_rate_hz)
     below = 2.0 ** (LOWEST_THRESHOLD - 1)
     smoothed, energy = _envelope_and_energy(clip)
-    octaves = np.frexp(np.maximum(smoothed, below))[1] - LOWEST_THRESHOLD
+    octaves = (np.frexp(np.maximum(smoothed, below))[1] - LOWEST_THRESHOLD).astype(np.int8)
     held = _held(octaves, round(HANGOVER_S * clip.sample_rate_hz / block))
     in_octave = block * np.bincount(held)
     in_octave[held[-1]] -= block * len(held) - clip.num_samples  # the last block is shorter
@@ -156,7 +150,7 @@ def _measured(clip: Clip) -> float:
     return round(_where_margin_is_met(levels_db, levels_db - thresholds_db), 6)
 
 
-def _held(values: NDArray[np.int32], num_blocks: int) -> NDArray[np.int32]:
+def _held(values: NDArray[np.int8], num_blocks: int) -> NDArray[np.int8]:
     """The largest of each value and the ``num_blocks`` before it, in steps of doubled reach."""
     held, reach = values.copy(), 0
     while reach < num_blocks:
@@ -260,8 +254,9 @@ _clips: Final[dict[tuple[int, int, int], _Known]] = {}
 """By the place of their samples. Ladders and groups of kinds ask for one clip many times."""
 
 
-def _known(samples: Samples, power: float) -> _Known:
+def _known(samples: Samples) -> _Known:
     """What is known of these very samples, unless they were written to since; to be added to."""
+    power = _power(samples)
     place, owner = _place(samples), _owner(samples)
     known = _clips.get(place)
     if known and known.owner and known.owner() is owner and known.power == power:

@@ -15,20 +15,24 @@ from mosdata.testing.clips import speechlike
 @given(
     num_samples=st.integers(1, 60_000),
     num_response=st.integers(1, 20_000),
+    delay=st.sampled_from([0, 1, 700, 30_000]),
     exact=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=60, deadline=None)
-def test_blocks_make_the_whole(num_samples: int, num_response: int, exact: bool, seed: int) -> None:
+def test_blocks_make_the_whole(
+    num_samples: int, num_response: int, delay: int, exact: bool, seed: int
+) -> None:
     """However a clip is cut into blocks, the convolution is that of the whole, in double."""
     from scipy.signal import fftconvolve
 
     rng = np.random.default_rng(seed)
     samples = rng.standard_normal(num_samples).astype(np.float32)
     response = rng.standard_normal(num_response).astype(np.float32)
-    whole = fftconvolve(samples.astype(float), response.astype(float))[:num_samples]
+    later = np.append(samples, np.zeros(delay))
+    whole = fftconvolve(later, response.astype(float))[delay : delay + num_samples]
 
-    made = convolved(samples, response, exact=exact)
+    made = convolved(samples, response, delay=delay, exact=exact)
 
     assert made.dtype == np.float32
     assert made.shape == samples.shape
