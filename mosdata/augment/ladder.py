@@ -12,7 +12,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.calibration import level_at, position_of
-from mosdata.augment.speech_level import checked_peak
+from mosdata.augment.speech_level import check_audible, checked_peak
 from mosdata.errors import InvalidValue, RecordRejected, UnknownName
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
@@ -52,7 +52,7 @@ class LadderCorruption(ABC):
         """
         if check_level(level) == 0:
             return Applied(name=self.name, level=0.0)
-        self._check(clip, audible=True)
+        self._check_audible(clip)
         return self._drawn(level, self.ladder(level, clip.sample_rate_hz), clip, rng)
 
     def draw_at(self, values: Mapping[str, float], clip: Clip, rng: np.random.Generator) -> Applied:
@@ -67,7 +67,7 @@ class LadderCorruption(ABC):
             InvalidValue: a value that has no meaning here (UnknownName: an unknown one).
             RecordRejected: as :meth:`draw`.
         """
-        self._check(clip, audible=True)
+        self._check_audible(clip)
         level, whole = self._placed(values, clip.sample_rate_hz)
         return self._drawn(level, whole, clip, rng)
 
@@ -79,7 +79,8 @@ class LadderCorruption(ABC):
         """
         if applied.level == 0:
             return clip
-        peak = self._check(clip)
+        self._check_rate(clip)
+        peak = checked_peak(clip)
         if peak > 1:
             clip = Clip(clip.samples / np.float32(peak), clip.sample_rate_hz)
         samples = self.corrupt(clip, applied)
@@ -165,16 +166,17 @@ class LadderCorruption(ABC):
         stop = _first_place(lambda position: excess(position) > 0)
         return (start + stop) / 2
 
-    def _check(self, clip: Clip, *, audible: bool = False) -> float:
-        """The peak of a clip that can be harmed; silence has no quality to harm."""
-        peak = checked_peak(clip, audible=audible)
+    def _check_audible(self, clip: Clip) -> None:
+        check_audible(clip)  # silence has no quality to harm
+        self._check_rate(clip)
+
+    def _check_rate(self, clip: Clip) -> None:
         if clip.sample_rate_hz < MIN_SAMPLE_RATE_HZ:
             raise RecordRejected(
                 "sample_rate_too_low",
                 f"{self.name} needs {MIN_SAMPLE_RATE_HZ} Hz or more; the clip has "
                 f"{clip.sample_rate_hz} Hz. Resample the dataset.",
             )
-        return peak
 
 
 def _first_place(holds: Callable[[float], bool]) -> float:

@@ -29,7 +29,8 @@ SHORTEST_S: Final = 0.1
 """Of what fast_mp3_augment takes; shorter clips get more silence after them."""
 
 ENCODER_GAIN: Final = 0.95
-"""LAME turns its input down to this against overshoot; undone, so that loudness is no cue."""
+"""LAME turns its input down to this against overshoot; undone, so that loudness is no cue. Undone
+after it: a louder input would overshoot, and be clipped where the decoder ends."""
 
 LAST_BAND_HZ: Final = 5_600
 """Sampling rate of the band that LAME keeps at 8 kbps: it cuts at 2.8 to 3 kHz."""
@@ -103,8 +104,9 @@ def round_trip(clip: Clip, bitrate_kbps: int) -> Clip:
 
     check_samples(clip)
     shortest = math.ceil(SHORTEST_S * clip.sample_rate_hz)
-    padded = np.zeros(max(shortest, clip.num_samples + TAIL_SAMPLES), np.float32)
+    padded = np.empty(max(shortest, clip.num_samples + TAIL_SAMPLES), np.float32)
     padded[: clip.num_samples] = clip.samples
+    padded[clip.num_samples :] = 0
     decoded = compress_roundtrip(padded, clip.sample_rate_hz, bitrate_kbps)
     samples: Samples = decoded[: clip.num_samples]
     samples *= np.float32(1 / ENCODER_GAIN)

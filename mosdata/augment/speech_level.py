@@ -22,7 +22,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import DOUBLES_AT_ONCE, Clip, Samples, peak_of, sum_of_squares
+from mosdata.audio import (
+    DOUBLES_AT_ONCE,
+    Clip,
+    Samples,
+    check_samples,
+    peak_of,
+    sum_of_squares,
+)
 from mosdata.errors import RecordRejected
 
 TIME_CONSTANT_S: Final = 0.030
@@ -63,23 +70,32 @@ def active_level_dbfs(clip: Clip) -> float:
     return level_db
 
 
-def checked_peak(clip: Clip, *, audible: bool = False) -> float:
-    """Largest magnitude of a clip that can be harmed; remembered as the level is.
+def check_audible(clip: Clip) -> None:
+    """Refuse what cannot be harmed, without looking for speech where the whole clip is loud enough.
 
-    Args:
-        clip: of any rate.
-        audible: whether to refuse silence. The active level is never below that of the clip: where
-            the whole clip is loud enough, no speech is looked for.
+    The active level is never below that of the clip, and a sum of squares is finite where all
+    samples are.
 
     Raises:
-        RecordRejected: ``empty_audio`` or ``not_finite``; ``silence``, as
-            :func:`active_level_dbfs` does.
+        RecordRejected: ``silence``, as :func:`active_level_dbfs` does; ``empty_audio`` or
+            ``not_finite``.
+    """
+    power = _known(clip.samples).power
+    if not 0 < power < math.inf:
+        check_samples(clip)
+    if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10) * clip.num_samples:
+        active_level_dbfs(clip)
+
+
+def checked_peak(clip: Clip) -> float:
+    """Largest magnitude of a clip; remembered as the level is.
+
+    Raises:
+        RecordRejected: ``empty_audio`` or ``not_finite``.
     """
     known = _known(clip.samples)
     if known.peak is None:
         known.peak = peak_of(clip)
-    if audible and known.power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10) * clip.num_samples:
-        active_level_dbfs(clip)
     return known.peak
 
 
