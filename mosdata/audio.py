@@ -35,6 +35,12 @@ DOUBLES_AT_ONCE = 8_192
 """Samples that stay near the processor while double precision is needed; so few that no library of
 linear algebra deals them out to threads, which would take longer."""
 
+SAMPLES_AT_ONCE = 32_768
+"""Samples that stay near the processor from one step to the next, in single precision."""
+
+FULL_SCALE = 32767 / PCM16_SCALE
+"""The largest sample that 16 bits hold."""
+
 SILENCE_DBFS = -120.0
 """Level reported for digital silence, where the logarithm has no value."""
 
@@ -99,12 +105,22 @@ class Stored:
     levels: Levels
 
 
-def to_pcm16(samples: Samples) -> Pcm:
-    """Round samples to 16-bit integers; what lies beyond full scale is clipped, never wrapped."""
-    scaled = samples * np.float32(PCM16_SCALE)
-    np.rint(scaled, out=scaled)
-    np.clip(scaled, -32768, 32767, out=scaled)
-    pcm: Pcm = scaled.astype("<i2")
+def to_pcm16(samples: Samples, *, peak: float = math.inf) -> Pcm:
+    """Round samples to 16-bit integers; what lies beyond full scale is clipped, never wrapped.
+
+    Args:
+        samples: any shape of one dimension; not changed.
+        peak: the largest magnitude, where it is known: what cannot clip is not looked at again.
+    """
+    pcm = np.empty(len(samples), "<i2")
+    scaled = np.empty(min(SAMPLES_AT_ONCE, len(samples)), np.float32)
+    for start in range(0, len(samples), SAMPLES_AT_ONCE):
+        part = samples[start : start + SAMPLES_AT_ONCE]
+        steps = np.multiply(part, np.float32(PCM16_SCALE), out=scaled[: len(part)])
+        np.rint(steps, out=steps)
+        if peak >= FULL_SCALE:
+            np.clip(steps, -32768, 32767, out=steps)
+        pcm[start : start + SAMPLES_AT_ONCE] = steps
     return pcm
 
 
@@ -126,7 +142,7 @@ def encode_flac(clip: Clip) -> bytes:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
-    return _flac(to_pcm16(check_samples(clip).samples), clip.sample_rate_hz)
+    return _flac(to_pcm16(clip.samples, peak=peak_of(clip)), clip.sample_rate_hz)
 
 
 def store(clip: Clip) -> Stored:
@@ -135,7 +151,7 @@ def store(clip: Clip) -> Stored:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
-    pcm = to_pcm16(check_samples(clip).samples)
+    pcm = to_pcm16(clip.samples, peak=peak_of(clip))
     return Stored(
         levels=_levels(pcm, clip.sample_rate_hz),
         pcm_sha256=_sha256(pcm),

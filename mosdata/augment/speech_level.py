@@ -43,7 +43,8 @@ SILENT_BELOW_DBFS: Final = -80.0
 """A clip whose active level is lower has no speech: no ratio to it has a meaning."""
 
 FRAME_S: Final = 0.020
-KEPT: Final = 8
+KEPT: Final = 32
+"""Clips of which something is remembered: all those of a group of kinds, and what they mix in."""
 
 
 def active_level_dbfs(clip: Clip) -> float:
@@ -61,7 +62,7 @@ def active_level_dbfs(clip: Clip) -> float:
         >>> round(active_level_dbfs(Clip(padded, 16_000)))
         -4
     """
-    known = _known(clip.samples)
+    known = _known(clip)
     if known.level_db is None:
         known.level_db = _measured(clip) if known.power > 0 else -math.inf
     level_db = known.level_db
@@ -80,7 +81,7 @@ def check_audible(clip: Clip) -> None:
         RecordRejected: ``silence``, as :func:`active_level_dbfs` does; ``empty_audio`` or
             ``not_finite``.
     """
-    power = _known(clip.samples).power
+    power = _known(clip).power
     if not 0 < power < math.inf:
         check_samples(clip)
     if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10) * clip.num_samples:
@@ -93,7 +94,7 @@ def checked_peak(clip: Clip) -> float:
     Raises:
         RecordRejected: ``empty_audio`` or ``not_finite``.
     """
-    known = _known(clip.samples)
+    known = _known(clip)
     if known.peak is None:
         known.peak = peak_of(clip)
     return known.peak
@@ -236,10 +237,12 @@ def _active_frames(clip: Clip) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """
     length = _frame_length(clip)
     counts = np.diff(np.arange(0, clip.num_samples, length), append=clip.num_samples)
-    powers = _energies(clip.samples, length) / counts
     threshold = 10 ** ((active_level_dbfs(clip) - MARGIN_DB) / 10)
-    active: NDArray[np.bool_] = powers >= min(threshold, float(powers.max()))
-    return active, counts
+    known = _known(clip)
+    if known.active is None:
+        powers = _energies(clip.samples, length) / counts
+        known.active = powers >= min(threshold, float(powers.max()))
+    return known.active, counts
 
 
 def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
@@ -264,16 +267,17 @@ class _Known:
     power: float
     level_db: float | None = None
     peak: float | None = None
+    active: NDArray[np.bool_] | None = None
 
 
-_clips: Final[dict[tuple[int, int, int], _Known]] = {}
+_clips: Final[dict[tuple[int, int, int, int], _Known]] = {}
 """By the place of their samples. Ladders and groups of kinds ask for one clip many times."""
 
 
-def _known(samples: Samples) -> _Known:
+def _known(clip: Clip) -> _Known:
     """What is known of these very samples, unless they were written to since; to be added to."""
-    power = _power(samples)
-    place, owner = _place(samples), _owner(samples)
+    power = _power(clip.samples)
+    place, owner = _place(clip), _owner(clip.samples)
     known = _clips.get(place)
     if known and known.owner and known.owner() is owner and known.power == power:
         return known
@@ -290,8 +294,9 @@ def _owner(samples: Samples) -> object:
     return samples if samples.base is None else samples.base
 
 
-def _place(samples: Samples) -> tuple[int, int, int]:
-    return samples.ctypes.data, samples.strides[0], len(samples)
+def _place(clip: Clip) -> tuple[int, int, int, int]:
+    samples = clip.samples
+    return samples.ctypes.data, samples.strides[0], len(samples), clip.sample_rate_hz
 
 
 def _silence() -> RecordRejected:
