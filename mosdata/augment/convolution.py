@@ -76,8 +76,11 @@ def convolved(
             spectra = np.einsum("rb,b->rb", spectra, spectrum)
         else:
             spectra *= spectrum
-        # numpy's, for it is as fast for three rows as for four, and writes where it is told to
-        for part in np.fft.irfft(spectra, size, axis=1, out=parts[: len(spectra)]):
+        made = parts[: len(spectra)]
+        # As fast for three rows as for four, and it writes where it is told to, single precision
+        # too.
+        np.fft.irfft(spectra, size, axis=1, out=made)  # type: ignore[arg-type]
+        for part in made:
             sums[first * step : first * step + size] += part
             first += 1
         if first >= count:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -365,8 +365,8 @@ class CorruptBench:
             sentence=source.sentence,
             speaker=source.speaker,
         )
-        about = replace(
-            source,
+        made = source.with_clip(
+            harmed,
             id=record.id,
             parent_id=source.id,
             corruptions=(*source.corruptions, *applied),
@@ -375,7 +375,7 @@ class CorruptBench:
             mos_votes=None,
             mos_scale=None,
         )
-        return [about.with_clip(harmed)]
+        return [made]
 
     def _decoded(self, source: Utterance) -> Clip:
         """The clip of a source; its copies follow one another, so the last one is kept."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,14 @@ class ImportBench:
         if self._folder is None:
             return [row]
         sound = take_in(self._read(self._folder, values["sha256"]))
-        about = replace(
-            row,
+        made = row.with_clip(
+            sound.clip,
             flags=sound.flags,
             sample_rate_source_hz=sound.clip.sample_rate_hz,
             num_channels_source=sound.num_channels,
             encoding_source=sound.encoding,
         )
-        return [about.with_clip(sound.clip)]
+        return [made]
 
     def _read(self, folder: Path, sha256: str | None) -> bytes:
         """The bytes that the plan was made for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mosdata.audio import Clip, decode_audio, store
 from mosdata.errors import RecordRejected
@@ -95,8 +96,12 @@ class Utterance:
             )
         return decode_audio(self.audio)
 
-    def with_clip(self, clip: Clip) -> Utterance:
+    def with_clip(self, clip: Clip, **changes: Any) -> Utterance:
         """The row with this sound: encoded, counted, hashed and measured as it is read back.
+
+        Args:
+            clip: the sound.
+            changes: other fields that change with it.
 
         Raises:
             RecordRejected: the clip holds NaN or infinity, or no sample at all.
@@ -113,6 +118,7 @@ class Utterance:
             peak_dbfs=stored.levels.peak_dbfs,
             rms_dbfs=stored.levels.rms_dbfs,
             clipped_fraction=stored.levels.clipped_fraction,
+            **changes,
         )
 
 
