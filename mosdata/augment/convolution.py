@@ -107,7 +107,7 @@ def blocks_of(num_samples: int, num_response: int) -> tuple[int, int, int]:
 
     Example:
         >>> blocks_of(160_000, 4_000)
-        (8, 20000, 24000)
+        (7, 22858, 27648)
     """
     from scipy import fft
 
