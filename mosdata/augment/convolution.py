@@ -55,8 +55,8 @@ def convolved(
             rounding in between; where that is kept from them, it takes a tenth longer.
 
     Example:
-        >>> convolved(np.float32([1, 0, 0, 1]), np.float32([1, 0.5])).tolist()
-        [1.0, 0.5, 0.0, 1.0]
+        >>> convolved(np.float32([1, 1, 0, 1]), np.float32([1, 0.5])).round(3).tolist()
+        [1.0, 1.5, 0.5, 1.0]
     """
     from scipy import fft
 
