@@ -5,9 +5,9 @@
 Speeds are seconds of audio per second of CPU time (of this process), medians over repeats (means
 where rooms are drawn at random, which have no typical size). What is compared runs in turn within
 each repeat, so a busy machine slows both alike. Clips are 10 s of something that moves like
-speech, and 4 s beside RoomSimulator, whose work hardly depends on the clip; every call gets one that was just made, as from a decoder, and
-that nothing is remembered of. It is made twice in a row and timed the second time, so that nobody
-pays for memory that the other gave back.
+speech, and 4 s beside RoomSimulator, whose work hardly depends on the clip. Every call gets one
+that was just made, as from a decoder, and that nothing is remembered of. It is made twice in a row
+and timed the second time, so that nobody pays for memory that the other gave back.
 
 It runs in the environment of mosdata's own workers: one thread, freed memory kept.
 
