@@ -227,6 +227,12 @@ def resample(clip: Clip, sample_rate_hz: int) -> Clip:
     return Clip(np.asarray(samples, dtype=np.float32), sample_rate_hz)
 
 
+def fitted(samples: Samples, num_samples: int) -> Samples:
+    """The first samples, with silence after them where they are too few."""
+    missing = num_samples - len(samples)
+    return np.pad(samples, (0, missing)) if missing > 0 else samples[:num_samples]
+
+
 def measure_levels(clip: Clip) -> Levels:
     """Peak, RMS, clipping and bandwidth of a clip as it is kept: of its 16-bit samples."""
     return _levels(to_pcm16(clip.samples), clip.sample_rate_hz)

@@ -9,8 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Samples
-from mosdata.augment.codec import fitted
+from mosdata.audio import Samples, fitted
 from mosdata.augment.convolution import convolved
 
 Sections = NDArray[np.float64]

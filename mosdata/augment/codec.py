@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, Samples, resample
+from mosdata.audio import Clip, Samples, fitted, resample
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.augment.speech_level import active_level_dbfs, gain_of
@@ -153,12 +153,6 @@ def _nominal_gain(clip: Clip) -> np.float32:
         gain = np.float32(1)
     peak = max(float(clip.samples.max()), -float(clip.samples.min()), 1e-9)
     return min(gain, np.float32(0.99 / peak))
-
-
-def fitted(samples: Samples, num_samples: int) -> Samples:
-    """The first samples, with silence after them where they are too few."""
-    missing = num_samples - len(samples)
-    return np.pad(samples, (0, missing)) if missing > 0 else samples[:num_samples]
 
 
 def _at_least(clip: Clip, num_samples: int) -> Clip:

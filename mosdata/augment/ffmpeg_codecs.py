@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mosdata.audio import Clip, Pcm, Samples, from_pcm16, to_pcm16
+from mosdata.audio import Clip, Pcm, Samples, fitted, from_pcm16, to_pcm16
 from mosdata.augment.base import Parameter
-from mosdata.augment.codec import ALMOST_WHOLE, ERROR_GAIN, Rung, TelephoneCodec, fitted
+from mosdata.augment.codec import ALMOST_WHOLE, ERROR_GAIN, Rung, TelephoneCodec
 from mosdata.augment.ladder import number
 from mosdata.errors import MissingExtra, UsageError
 from mosdata.manifests.rows import Applied

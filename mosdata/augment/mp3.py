@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, Samples, check_samples, resample
+from mosdata.audio import Clip, Samples, check_samples, fitted, resample
 from mosdata.augment.base import Parameter
-from mosdata.augment.codec import ERROR_GAIN, Codec, Rung, fitted
+from mosdata.augment.codec import ERROR_GAIN, Codec, Rung
 from mosdata.augment.ladder import number
 from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import ClassVar, Final
 
-from mosdata.audio import Clip, Samples, from_pcm16, to_pcm16
+from mosdata.audio import Clip, Samples, fitted, from_pcm16, to_pcm16
 from mosdata.augment.base import Parameter
-from mosdata.augment.codec import ERROR_GAIN, Codec, Rung, fitted
+from mosdata.augment.codec import ERROR_GAIN, Codec, Rung
 from mosdata.augment.ladder import number
 from mosdata.manifests.rows import Applied
 

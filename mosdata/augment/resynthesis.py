@@ -8,9 +8,8 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, Samples
+from mosdata.audio import Clip, Samples, fitted
 from mosdata.augment.base import Parameter
-from mosdata.augment.codec import fitted
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.normals import normal_noise
 from mosdata.augment.speech_level import active_level_dbfs, gain_of

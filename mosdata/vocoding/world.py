@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mosdata.audio import Clip, Samples, resample
+from mosdata.audio import Clip, fitted, resample
 from mosdata.errors import MissingExtra
 
 ADAPTER_VERSION: Final = "1"
@@ -67,7 +67,7 @@ class World:
             voice = resample(
                 self.resynthesize(resample(clip, LOWEST_RATE_HZ), rng=rng), clip.sample_rate_hz
             )
-            return Clip(_as_long(voice.samples, clip.num_samples), clip.sample_rate_hz)
+            return Clip(fitted(voice.samples, clip.num_samples), clip.sample_rate_hz)
         world, rate = self._pyworld, clip.sample_rate_hz
         samples = clip.samples.astype(np.float64)
         rough_hz, time_s = world.dio(samples, rate, frame_period=FRAME_PERIOD_MS)
@@ -82,11 +82,7 @@ class World:
             periodic = 1 - aperiodicity**2  # of the power
             aperiodicity = np.sqrt(1 - (1 - self._breath) * periodic)
         spoken = world.synthesize(pitch_hz, envelope, aperiodicity, rate, FRAME_PERIOD_MS)
-        return Clip(_as_long(spoken.astype(np.float32), clip.num_samples), rate)
-
-
-def _as_long(samples: Samples, num_samples: int) -> Samples:
-    return np.pad(samples, (0, max(0, num_samples - len(samples))))[:num_samples]
+        return Clip(fitted(spoken.astype(np.float32), clip.num_samples), rate)
 
 
 def _flattened(pitch_hz: NDArray[np.float64], flatness: float) -> NDArray[np.float64]:
