@@ -33,7 +33,6 @@ COSTS: Final = (
 """Length of a block, and how long a sample of it takes, in some unit: beyond a few ten thousand
 blocks leave the processor's own cache."""
 
-
 UNIT: Final = 64
 """Lengths of blocks are multiples of this: transforms of many twos are the fastest."""
 
