@@ -109,7 +109,7 @@ def to_pcm16(samples: Samples, *, peak: float = math.inf) -> Pcm:
     """Round samples to 16-bit integers; what lies beyond full scale is clipped, never wrapped.
 
     Args:
-        samples: any shape of one dimension; not changed.
+        samples: shape ``(num_samples,)``; not changed.
         peak: the largest magnitude, where it is known: what cannot clip is not looked at again.
     """
     pcm = np.empty(len(samples), "<i2")

@@ -237,9 +237,9 @@ def _active_frames(clip: Clip) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """
     length = _frame_length(clip)
     counts = np.diff(np.arange(0, clip.num_samples, length), append=clip.num_samples)
-    threshold = 10 ** ((active_level_dbfs(clip) - MARGIN_DB) / 10)
     known = _known(clip)
     if known.active is None:
+        threshold = 10 ** ((active_level_dbfs(clip) - MARGIN_DB) / 10)
         powers = _energies(clip.samples, length) / counts
         known.active = powers >= min(threshold, float(powers.max()))
     return known.active, counts
