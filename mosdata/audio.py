@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -96,6 +98,19 @@ class Levels:
     bandwidth_hz: float
 
 
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A clip in the 16-bit samples in which it will be kept, before it is encoded."""
+
+    pcm: Pcm
+    sample_rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.pcm) / self.sample_rate_hz
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """A clip as it is kept: encoded, hashed and measured from the same 16-bit samples."""
@@ -151,12 +166,31 @@ def store(clip: Clip) -> Stored:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
-    pcm = to_pcm16(clip.samples, peak=peak_of(clip))
-    return Stored(
-        levels=_levels(pcm, clip.sample_rate_hz),
-        pcm_sha256=_sha256(pcm),
-        flac=_flac(pcm, clip.sample_rate_hz),
-    )
+    return stored([rounded(clip)])[0]
+
+
+def rounded(clip: Clip) -> Rounded:
+    """The 16-bit samples of a clip that can be stored.
+
+    Raises:
+        RecordRejected: the clip holds NaN or infinity, or no sample at all.
+    """
+    return Rounded(to_pcm16(clip.samples, peak=peak_of(clip)), clip.sample_rate_hz)
+
+
+def stored(clips: Sequence[Rounded]) -> list[Stored]:
+    """All that is kept of some clips, step by step.
+
+    Measuring, hashing and encoding drive each other's code and tables out of the processor. Some
+    clips of a second or two together take a tenth less time than one after the other.
+    """
+    levels = [_levels(clip.pcm, clip.sample_rate_hz) for clip in clips]
+    sums = [_sha256(clip.pcm) for clip in clips]
+    flacs = [_flac(clip.pcm, clip.sample_rate_hz) for clip in clips]
+    return [
+        Stored(flac=flac, pcm_sha256=pcm_sha256, levels=level)
+        for flac, pcm_sha256, level in zip(flacs, sums, levels, strict=True)
+    ]
 
 
 def _sha256(pcm: Pcm) -> str:
@@ -164,11 +198,24 @@ def _sha256(pcm: Pcm) -> str:
 
 
 def _flac(pcm: Pcm, sample_rate_hz: int) -> bytes:
+    """By way of a file in memory, where the system has them.
+
+    Into an object of ours libsndfile would write by calls back into Python, one for every few
+    thousand samples: up to a tenth of the time.
+    """
     import soundfile
 
-    buffer = io.BytesIO()
-    soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
+    how = {"samplerate": sample_rate_hz, "format": "FLAC", "subtype": "PCM_16"}
+    if not hasattr(os, "memfd_create"):  # Linux has it
+        buffer = io.BytesIO()
+        soundfile.write(buffer, pcm, **how)
+        return buffer.getvalue()
+    file = os.memfd_create("clip.flac")
+    try:
+        soundfile.write(file, pcm, closefd=False, **how)
+        return os.pread(file, os.fstat(file).st_size, 0)
+    finally:
+        os.close(file)
 
 
 def check_samples(clip: Clip) -> Clip:
@@ -201,6 +248,8 @@ def peak_of(clip: Clip) -> float:
 def decode_audio(data: bytes | Path) -> Clip:
     """Read audio bytes or a file of any format that libsndfile knows; channels are averaged.
 
+    The samples cannot be written to: what was found out about them holds, and many may share them.
+
     Raises:
         RecordRejected: the bytes are not audio, or hold no sample.
     """
@@ -208,13 +257,13 @@ def decode_audio(data: bytes | Path) -> Clip:
 
     source = data if isinstance(data, Path) else io.BytesIO(data)
     try:
-        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(source, dtype="float32")
     except (soundfile.SoundFileError, OSError, MemoryError) as error:  # a header may lie
         name = data if isinstance(data, Path) else "audio bytes"
         raise RecordRejected("unreadable_audio", f"{name} cannot be read: {error}") from error
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    clip = Clip(np.ascontiguousarray(mono), int(rate))
-    return check_samples(clip)
+    mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
+    mono.flags.writeable = False
+    return check_samples(Clip(mono, int(rate)))
 
 
 def resample(clip: Clip, sample_rate_hz: int) -> Clip:

@@ -1,7 +1,9 @@
 """Audio at the door: samples that are written are the samples that are read."""
 
 import io
+import os
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,6 +144,39 @@ def test_stereo_becomes_the_mean_of_its_channels():
     mono = decode_audio(wav_bytes(np.stack([left, right], axis=1), 16_000))
 
     assert np.allclose(mono.samples, 0.125)
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_what_was_read_cannot_be_written_to(num_channels):
+    """Pools, ladders and remembered levels rest on it."""
+    read = decode_audio(wav_bytes(np.zeros((50, num_channels), np.float32), 16_000))
+
+    with pytest.raises(ValueError, match="read-only"):
+        read.samples[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        read.samples[:5].sort()
+
+
+@given(PCM, st.sampled_from([8_000, 16_000, 48_000]))
+def test_a_system_without_files_in_memory_makes_the_same_bytes(pcm, rate_hz):
+    """MacOS and Windows."""
+    original = Clip(from_pcm16(pcm), rate_hz)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delattr(os, "memfd_create", raising=False)
+        elsewhere = encode_flac(original)
+
+    assert elsewhere == encode_flac(original)
+
+
+def test_encoding_leaves_no_file_open():
+    """Not where it fails either."""
+    before = {*Path("/proc/self/fd").iterdir()}
+    for _ in range(20):
+        encode_flac(clip())
+        with suppress(Exception):
+            encode_flac(Clip(np.zeros(10, np.float32), 2**31 - 1))
+
+    assert len({*Path("/proc/self/fd").iterdir()} - before) == 0
 
 
 @given(st.binary(max_size=300))

@@ -276,10 +276,14 @@ _clips: Final[dict[tuple[int, int, int, int], _Known]] = {}
 
 def _known(clip: Clip) -> _Known:
     """What is known of these very samples, unless they were written to since; to be added to."""
-    power = _power(clip.samples)
-    place, owner = _place(clip), _owner(clip.samples)
+    samples = clip.samples
+    place, owner = _place(clip), _owner(samples)
     known = _clips.get(place)
-    if known and known.owner and known.owner() is owner and known.power == power:
+    is_same = known is not None and known.owner is not None and known.owner() is owner
+    if known and is_same and not (samples.flags.writeable or _is_writeable(owner)):
+        return known
+    power = _power(samples)
+    if known and is_same and known.power == power:
         return known
     if not isinstance(owner, np.ndarray) or not math.isfinite(power):
         return _Known(None, power)  # a life that we cannot follow, or no sound: forgotten at once
@@ -287,6 +291,10 @@ def _known(clip: Clip) -> _Known:
         _clips.pop(next(iter(_clips)), None)
     _clips[place] = known = _Known(weakref.ref(owner), power)
     return known
+
+
+def _is_writeable(owner: object) -> bool:
+    return not isinstance(owner, np.ndarray) or owner.flags.writeable
 
 
 def _owner(samples: Samples) -> object:

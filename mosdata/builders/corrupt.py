@@ -24,7 +24,7 @@ from mosdata.errors import InvalidValue, MissingExtra, NothingFound, UnknownName
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id
 from mosdata.manifests.places import place_of
-from mosdata.manifests.rows import Utterance
+from mosdata.manifests.rows import Unstored, Utterance
 from mosdata.manifests.store import Dataset
 
 SHORTEST_CHAIN: Final = 2
@@ -346,7 +346,7 @@ class CorruptBench:
         )
         self._last: tuple[str, Clip] | None = None
 
-    def make(self, record: Record) -> list[Utterance]:
+    def make(self, record: Record) -> list[Utterance | Unstored]:
         """The source as it is, or one corrupted copy of it."""
         values: dict[str, Any] = record.payload
         source = self._sources.fetch(Place.from_json(values["place"]))
@@ -365,7 +365,7 @@ class CorruptBench:
             sentence=source.sentence,
             speaker=source.speaker,
         )
-        made = source.with_clip(
+        made = source.to_store(
             harmed,
             id=record.id,
             parent_id=source.id,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from mosdata.builders.making import FULL_DISK
 from mosdata.builders.plan import PLAN_NAME, RECORDS_NAME
-from mosdata.builders.shard import FULL_DISK
 from mosdata.builders.summary import COMMAND_NAME, SUMMARY_NAME, SUMMARY_TEXT
 from mosdata.builders.takeover import INDEX_NAME, SOURCES_NAME
 from mosdata.errors import NotEnoughSpace, OutputConflict

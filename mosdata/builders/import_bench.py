@@ -10,7 +10,7 @@ from typing import Any
 from mosdata.builders.stage import Record, StageSpec
 from mosdata.corpora.sound import take_in
 from mosdata.errors import RecordRejected, UsageError
-from mosdata.manifests.rows import Utterance
+from mosdata.manifests.rows import Unstored, Utterance
 
 
 class ImportBench:
@@ -21,7 +21,7 @@ class ImportBench:
         self._folder = Path(spec.inputs["audio"]) if "audio" in spec.inputs else None
         self._places: dict[str, str] = json.loads(spec.inputs.get("files", "{}"))
 
-    def make(self, record: Record) -> list[Utterance]:
+    def make(self, record: Record) -> list[Utterance | Unstored]:
         """The clip as it is, at its own rate; without audio where only ratings are imported.
 
         Raises:
@@ -43,7 +43,7 @@ class ImportBench:
         if self._folder is None:
             return [row]
         sound = take_in(self._read(self._folder, values["sha256"]))
-        made = row.with_clip(
+        made = row.to_store(
             sound.clip,
             flags=sound.flags,
             sample_rate_source_hz=sound.clip.sample_rate_hz,

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
 import pyarrow as pa
 
-from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan, read_records
-from mosdata.builders.receipts import Receipt, Rejection, load_receipt, save_receipt
-from mosdata.builders.stage import Bench, ClosingBench, Record, StageSpec, open_bench
+from mosdata.builders.making import FULL_DISK, Maker
+from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan
+from mosdata.builders.receipts import Receipt, load_receipt, save_receipt
+from mosdata.builders.stage import Bench, ClosingBench, StageSpec, open_bench
 from mosdata.builders.strikes import (
     SelfStop,
-    acquit,
-    is_put_aside,
-    load_strikes,
     open_marker,
-    told_off,
 )
 from mosdata.builders.takeover import TakesOver, reusing
-from mosdata.errors import NotEnoughSpace, NothingFound, RecordRejected, StoreTrouble, UsageError
+from mosdata.errors import NotEnoughSpace, NothingFound
 from mosdata.manifests.durable import sha256_file
-from mosdata.manifests.ids import canonical_json
 from mosdata.manifests.places import (
     bucket_is_missing,
     copy,
@@ -40,8 +35,6 @@ from mosdata.manifests.places import (
 from mosdata.manifests.rows import Rating, Utterance
 from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
-
-FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run_shard(folder: str, index: int, deadline_s: float | None = None) -> None:
@@ -141,7 +134,6 @@ class _Tally:
     num_rows: int = 0
     duration_s: float = 0.0
     content_sum: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
 
 
 def _make(
@@ -178,8 +170,8 @@ def _made(
     tally = _Tally()
     try:
         with open_marker(run, shard) as marker, SelfStop(marker, deadline_s) as limit:
-            batches = _batches(_rows(run, shard, bench, limit, tally), spec, tally)
-            written = _write(attempt, batches, spec)
+            maker = Maker(run, shard, bench, limit)
+            written = _write(attempt, _batches(maker.rows(), spec, tally), spec)
     except BaseException:
         attempt.unlink(missing_ok=True)
         raise
@@ -191,54 +183,8 @@ def _made(
         num_rows=tally.num_rows,
         duration_s=tally.duration_s,
         content_sum=tally.content_sum,
-        rejections=tuple(tally.rejections),
+        rejections=maker.rejections,
         num_taken_over=bench.num_taken if isinstance(bench, TakesOver) else 0,
-    )
-
-
-def _rows(
-    run: Path, shard: Shard, bench: Bench, limit: SelfStop, tally: _Tally
-) -> Iterator[Utterance | Rating]:
-    """Rows of every record that can be made; the others are tallied with their reason."""
-    strikes = load_strikes(run, shard)
-    num_done = 0
-    for record in read_records(run, shard.index):
-        if is_put_aside(reasons := strikes.get(record.id, ())):
-            tally.rejections.append(_rejection(shard, record, *told_off(reasons)))
-            continue
-        try:
-            limit.begin(record.id, num_done)
-            num_done += 1
-            rows = bench.make(record)
-        except RecordRejected as error:
-            tally.rejections.append(_rejection(shard, record, error.reason, str(error)))
-        except (StoreTrouble, UsageError):
-            raise
-        except OSError as error:
-            if error.errno in FULL_DISK:
-                raise
-            tally.rejections.append(_unexpected(shard, record, error))
-        except Exception as error:  # noqa: BLE001 - whatever an engine raises is one record's fate
-            tally.rejections.append(_unexpected(shard, record, error))
-        else:
-            if reasons:
-                acquit(run, shard, record.id)
-            yield from rows
-
-
-def _unexpected(shard: Shard, record: Record, error: Exception) -> Rejection:
-    name = type(error).__name__
-    return _rejection(shard, record, f"error:{name}", f"{name}: {error}")
-
-
-def _rejection(shard: Shard, record: Record, reason: str, message: str) -> Rejection:
-    return Rejection(
-        record_id=record.id,
-        group=shard.group,
-        split=shard.split,
-        reason=reason,
-        message=message,
-        payload=canonical_json(record.payload),
     )
 
 

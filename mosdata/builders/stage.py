@@ -16,7 +16,10 @@ from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.places import is_remote
-from mosdata.manifests.rows import Rating, Utterance
+from mosdata.manifests.rows import Rating, Unstored, Utterance
+
+Made = Utterance | Unstored | Rating
+"""What benches make."""
 
 Table = Literal["clips", "ratings"]
 
@@ -93,8 +96,8 @@ class Stage(Protocol):
 class Bench(Protocol):
     """The making side; built once per worker, where engines and models are loaded."""
 
-    def make(self, record: Record) -> Sequence[Utterance] | Sequence[Rating]:
-        """Rows of one record.
+    def make(self, record: Record) -> Sequence[Made]:
+        """Rows of one record; sounds that are not encoded yet will be, some of them together.
 
         Raises:
             RecordRejected: this record cannot be made; the reason goes to the quarantine.

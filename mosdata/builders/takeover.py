@@ -18,9 +18,9 @@ import pyarrow as pa
 from mosdata.builders.corrupt import needs_of
 from mosdata.builders.plan import Shard
 from mosdata.builders.sources import Place, SourceClips
-from mosdata.builders.stage import Bench, Record, StageSpec
+from mosdata.builders.stage import Bench, Made, Record, StageSpec
 from mosdata.errors import MosdataError, RecordRejected
-from mosdata.manifests.rows import Rating, Utterance
+from mosdata.manifests.rows import Utterance
 
 INDEX_NAME: Final = "reuse.arrow"
 SOURCES_NAME: Final = "reuse.json"
@@ -55,7 +55,7 @@ class TakesOver:
         self._sources = sources
         self._rows = rows
 
-    def make(self, record: Record) -> Sequence[Utterance] | Sequence[Rating]:
+    def make(self, record: Record) -> Sequence[Made]:
         """The rows of one record."""
         row = self._earlier(record)
         if row is None:

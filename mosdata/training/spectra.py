@@ -96,7 +96,7 @@ def samples_of(clip: Clip, sample_rate_hz: int) -> Tensor:
     """
     if clip.sample_rate_hz != sample_rate_hz:
         raise InvalidValue("The clip's rate", clip.sample_rate_hz, f"{sample_rate_hz} Hz")
-    return torch.from_numpy(clip.samples)
+    return torch.tensor(clip.samples)  # a copy: those of a file cannot be written to
 
 
 def power_spectrum(samples_S: Tensor, *, num_fft: int, num_window: int, num_hop: int) -> Tensor:
