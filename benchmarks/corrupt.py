@@ -2,16 +2,19 @@
 
     python benchmarks/corrupt.py [--clips 200] [--duration-s 5] [--kinds speech] [--repeats 3]
 
-The bare work: decode FLAC, draw, corrupt, encode FLAC. ``mosdata corrupt`` does it with a plan,
-receipts, checksums and levels of every row, from Parquet to Parquet. Both read the clips that
-they mix in, and both run in the environment of mosdata's workers: one thread, freed memory kept.
-Both in turn within each repeat; the median of their ratios is printed.
+The bare work: decode FLAC, draw, corrupt, encode FLAC; once from memory to memory, and once as a
+script does it that keeps what it makes, from files to files. ``mosdata corrupt`` does it with a
+plan, receipts, checksums and levels of every row, from Parquet to Parquet. All read the clips that
+they mix in, and all run in the environment of mosdata's workers: one thread, freed memory kept.
+They take turns within each repeat, and what was written is removed before the next, so that no
+repeat needs memory that none before had; medians of the ratios are printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -47,18 +50,27 @@ def source(folder: Path, *, num_clips: int, duration_s: float) -> Dataset:
     return write_dataset(folder, {"train": rows})
 
 
-def bare(dataset: Dataset, stage: CorruptStage) -> Callable[[], None]:
-    """The work alone, on clips that are in memory as FLAC."""
+def bare(dataset: Dataset, stage: CorruptStage, files: Path | None = None) -> Callable[[], None]:
+    """The work alone: on clips in memory as FLAC, or on a folder of FLAC files, into another."""
     rows = list(dataset.utterances())
     entries = stage.spec.config["pool"]
+    if files:
+        (files / "in").mkdir(parents=True)
+        for row in rows:
+            (files / "in" / f"{row.id}.flac").write_bytes(row.audio)
 
     def once() -> None:
         pool = Materials(dataset.folder, entries=entries, files={}, folders={})  # type: ignore[arg-type]
+        if files:
+            (files / "out").mkdir()
         for row in rows:
-            clip = decode_audio(row.audio)
+            clip = decode_audio(files / "in" / f"{row.id}.flac" if files else row.audio)
             for kind in stage.kinds:
                 about = {"pool": pool, "sentence": row.sentence, "speaker": row.speaker}
-                encode_flac(harm([kind], LEVEL, clip, seed=0, record_id=row.id, **about)[1])
+                _, harmed = harm([kind], LEVEL, clip, seed=0, record_id=row.id, **about)
+                flac = encode_flac(harmed)
+                if files:
+                    (files / "out" / f"{row.id}-{kind}.flac").write_bytes(flac)
 
     return once
 
@@ -87,28 +99,34 @@ def main() -> None:
         kinds = tuple(options.kinds.split(","))
         config = CorruptConfig(levels=(LEVEL,), kinds=kinds, per_clip=0, keep_sources=False)
         stage = CorruptStage(dataset, config)
-        work = bare(dataset, stage)
-        work()  # loads what is loaded lazily
+        files, out = Path(folder) / "files", Path(folder) / "out"
+        in_memory, to_files = bare(dataset, stage), bare(dataset, stage, files)
+
+        def whole() -> None:
+            run_stage(
+                CorruptStage(dataset, config),
+                out,
+                execution=Execution(executor="serial"),
+                records_per_shard=256,
+            )
+
         ratios = []
         made_s = options.clips * options.duration_s * len(stage.kinds)
-        for repeat in range(options.repeats):
-            out = Path(folder) / f"out-{repeat}"
-
-            def whole(out: Path = out) -> None:
-                run_stage(
-                    CorruptStage(dataset, config),
-                    out,
-                    execution=Execution(executor="serial"),
-                    records_per_shard=256,
-                )
-
-            alone_s, whole_s = cpu_seconds(work), cpu_seconds(whole)
-            ratios.append(alone_s / whole_s)
+        for repeat in range(1 + options.repeats):
+            times = [cpu_seconds(work) for work in (in_memory, to_files, whole)]
+            shutil.rmtree(files / "out")
+            shutil.rmtree(out)
+            if not repeat:  # loads what is loaded lazily
+                continue
+            memory, disk, own = (made_s / each for each in times)
+            ratios.append((own / memory, own / disk))
             print(
-                f"bare {made_s / alone_s:,.0f}, mosdata corrupt {made_s / whole_s:,.0f} seconds of "
-                f"output per CPU second: {ratios[-1]:.2f}"
+                f"seconds of output per CPU second: bare {memory:,.0f}, from files to files "
+                f"{disk:,.0f}, mosdata corrupt {own:,.0f}: {own / memory:.2f} and {own / disk:.2f}",
+                flush=True,
             )
-    print(f"median ratio {statistics.median(ratios):.2f}")
+    medians = [statistics.median(column) for column in zip(*ratios, strict=True)]
+    print(f"median ratios {medians[0]:.2f} to bare, {medians[1]:.2f} from files to files")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from mosdata.manifests.durable import sync_file
 from mosdata.manifests.rows import Utterance
-from mosdata.manifests.schema import CLIPS, clips_batch, clips_schema
+from mosdata.manifests.schema import CLIPS, clips_schema, clips_table
 from mosdata.manifests.store import ROW_GROUP_ROWS, Dataset, ParquetRows, writer_options
 
 ROUNDS = 7
@@ -65,7 +65,7 @@ class Sides:
         self._schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
         self._rows = rows_of(num_clips)
         self._ours, self._plain = folder / "ours.parquet", folder / "plain.parquet"
-        self._table = pa.Table.from_batches([clips_batch(self._rows, self._schema)])
+        self._table = clips_table(self._rows, self._schema)
         self._dicts = self._table.to_pylist()
         entry = {"path": "ours.parquet", "split": "train", "rows": num_clips, "bytes": 0}
         manifest = {"data": [{**entry, "sha256": ""}], "class_names": list(NAMES)}
@@ -91,7 +91,7 @@ class Sides:
         """Utterances."""
         firsts = range(0, len(self._rows), ROW_GROUP_ROWS)
         parts = (self._rows[first : first + ROW_GROUP_ROWS] for first in firsts)
-        self._write_ours(clips_batch(part, self._schema) for part in parts)
+        self._write_ours(clips_table(part, self._schema) for part in parts)
 
     def write_plain_rows(self) -> None:
         """Dicts."""
@@ -107,10 +107,10 @@ class Sides:
             for part in reader.iter_batches(ROW_GROUP_ROWS):
                 assert sum(len(row["audio"]["bytes"]) for row in part.to_pylist())
 
-    def _write_ours(self, batches: Iterable[pa.RecordBatch]) -> None:
+    def _write_ours(self, parts: Iterable[pa.Table | pa.RecordBatch]) -> None:
         writer = ParquetRows(self._ours, self._schema)
-        for batch in batches:
-            writer.write(batch)
+        for part in parts:
+            writer.write(part)
         writer.close()
 
     def _write_plain(self, table: pa.Table) -> None:

@@ -33,7 +33,7 @@ from mosdata.manifests.places import (
     stamp_of,
 )
 from mosdata.manifests.rows import Rating, Utterance
-from mosdata.manifests.schema import clips_batch, clips_schema, ratings_batch, ratings_schema
+from mosdata.manifests.schema import clips_schema, clips_table, ratings_batch, ratings_schema
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
 
 
@@ -171,7 +171,7 @@ def _made(
     try:
         with open_marker(run, shard) as marker, SelfStop(marker, deadline_s) as limit:
             maker = Maker(run, shard, bench, limit)
-            written = _write(attempt, _batches(maker.rows(), spec, tally), spec)
+            written = _write(attempt, _tables(maker.rows(), spec, tally), spec)
     except BaseException:
         attempt.unlink(missing_ok=True)
         raise
@@ -188,27 +188,27 @@ def _made(
     )
 
 
-def _batches(
+def _tables(
     rows: Iterator[Utterance | Rating], spec: StageSpec, tally: _Tally
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[pa.Table]:
     pending: list[Utterance | Rating] = []
     for row in rows:
         pending.append(row)
         if len(pending) == ROW_GROUP_ROWS:
-            yield _batch(pending, spec, tally)
+            yield _table(pending, spec, tally)
             pending = []
     if pending:
-        yield _batch(pending, spec, tally)
+        yield _table(pending, spec, tally)
 
 
-def _batch(rows: Sequence[Utterance | Rating], spec: StageSpec, tally: _Tally) -> pa.RecordBatch:
+def _table(rows: Sequence[Utterance | Rating], spec: StageSpec, tally: _Tally) -> pa.Table:
     tally.num_rows += len(rows)
     if spec.table == "ratings":
-        return ratings_batch(cast("Sequence[Rating]", rows))
+        return pa.Table.from_batches([ratings_batch(cast("Sequence[Rating]", rows))])
     clips = cast("Sequence[Utterance]", rows)
     tally.duration_s += sum(row.duration_s for row in clips)
     tally.content_sum += content_sum(clips)
-    return clips_batch(clips, table_schema(spec))
+    return clips_table(clips, table_schema(spec))
 
 
 def table_schema(spec: StageSpec) -> pa.Schema:
@@ -218,16 +218,16 @@ def table_schema(spec: StageSpec) -> pa.Schema:
     return clips_schema(class_names=spec.class_names, sample_rate_hz=spec.sample_rate_hz)
 
 
-def _write(path: Path, batches: Iterator[pa.RecordBatch], spec: StageSpec) -> bool:
-    """Write all batches; False, and no file, where there are none."""
-    first = next(batches, None)
+def _write(path: Path, tables: Iterator[pa.Table], spec: StageSpec) -> bool:
+    """Write all tables; False, and no file, where there are none."""
+    first = next(tables, None)
     if first is None:
         return False
     writer = ParquetRows(path, table_schema(spec))
     try:
         writer.write(first)
-        for batch in batches:
-            writer.write(batch)
+        for table in tables:
+            writer.write(table)
     finally:
         writer.close()
     return True

@@ -11,6 +11,7 @@ two equal.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import accumulate, chain
@@ -32,9 +33,6 @@ AUDIO_TYPE: Final = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CORRUPTION_TYPE: Final = pa.struct(
     [("name", pa.string()), ("level", pa.float64()), ("params", pa.string())]
 )
-
-LONGEST_BLOB_COLUMN: Final = 2**31 - 1
-"""Bytes that the 32-bit offsets of a binary column can count."""
 
 CLIPS: Final[Mapping[str, tuple[pa.DataType, str]]] = {
     "id": (pa.string(), "stable name of the clip: same inputs, same id"),
@@ -214,8 +212,8 @@ def ratings_schema() -> pa.Schema:
     return pa.schema([(name, kind) for name, (kind, _) in RATINGS.items()], metadata=metadata)
 
 
-def clips_batch(rows: Iterable[Utterance], schema: pa.Schema) -> pa.RecordBatch:
-    """Utterances as one Arrow batch of ``schema``, column by column.
+def clips_table(rows: Iterable[Utterance], schema: pa.Schema) -> pa.Table:
+    """Utterances as a table of ``schema``, column by column; sounds are not copied.
 
     Raises:
         DamagedDataset: a system that is not in the schema's class list.
@@ -235,7 +233,7 @@ def clips_batch(rows: Iterable[Utterance], schema: pa.Schema) -> pa.RecordBatch:
         made[field.name] if field.name in made else pa.array(column, field.type)
         for column, field in zip(columns, schema, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _columns(rows: Sequence[object], names: Sequence[str]) -> list[Sequence[Any]]:
@@ -243,26 +241,23 @@ def _columns(rows: Sequence[object], names: Sequence[str]) -> list[Sequence[Any]
     return [*zip(*map(attrgetter(*names), rows), strict=True)] if rows else [()] * len(names)
 
 
-def _audio(rows: Sequence[Utterance]) -> pa.Array:
-    """The sound of each row; null where there is none."""
-    parts = [
-        _blobs([row.audio or None for row in rows]),
-        pa.array([f"{row.id}.flac" if row.audio else None for row in rows], pa.string()),
-    ]
-    silent = pa.array([not row.audio for row in rows], pa.bool_())
-    return pa.StructArray.from_arrays(parts, fields=[*AUDIO_TYPE], mask=silent)
+def _audio(rows: Sequence[Utterance]) -> pa.ChunkedArray:
+    """The sound of each row, a chunk of its own; null where there is none."""
+    names = pa.array([f"{row.id}.flac" for row in rows], pa.string())
+    sounds = (_sound(row.audio, names[i : i + 1]) for i, row in enumerate(rows))
+    return pa.chunked_array(list(sounds), AUDIO_TYPE)
 
 
-def _blobs(values: Sequence[bytes | None]) -> pa.Array:
-    """Long byte strings, copied once; Arrow's own way grows a buffer, and copies as it grows."""
-    there = [value for value in values if value is not None]
-    ends = [0, *accumulate(map(len, there))]
-    if len(there) < len(values) or ends[-1] > LONGEST_BLOB_COLUMN:
-        return pa.array(values, pa.binary())
-    offsets = pa.array(ends, pa.int32()).buffers()[1]
-    return pa.Array.from_buffers(
-        pa.binary(), len(there), [None, offsets, pa.py_buffer(b"".join(there))]
-    )
+def _sound(audio: bytes, name: pa.StringArray) -> pa.Array:
+    """One sound where it is: Arrow's own way copies it, into a buffer that it copies as it grows.
+
+    Sounds of a row group are large, and a copy would drive all else out of the processor.
+    """
+    if not audio:
+        return pa.nulls(1, AUDIO_TYPE)
+    ends = pa.py_buffer(struct.pack("=2i", 0, len(audio)))
+    blob = pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(audio)])
+    return pa.Array.from_buffers(AUDIO_TYPE, 1, [None], children=[blob, name])
 
 
 def _corruptions(chains: Sequence[tuple[Applied, ...]]) -> pa.Array:

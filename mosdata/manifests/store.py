@@ -67,6 +67,10 @@ REPORT_NAME: Final = "report.html"
 
 FENCES_NAME: Final = "checks/fences.parquet"
 ROW_GROUP_ROWS: Final = 128
+PAGE_STEP_ROWS: Final = 8
+"""How often a page is asked whether it has its megabyte: whoever looks a clip up in the index of
+pages reads that much, and no whole row group."""
+
 """Rows in a row group: small enough to fetch one clip cheaply, large enough to scan."""
 
 CONTENT_DIGEST_BYTES: Final = 32
@@ -97,9 +101,10 @@ class ParquetRows:
         self.path = path
         self._writer = pq.ParquetWriter(path, schema, **writer_options(schema))
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Append a row group."""
-        self._writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
 
     def close(self) -> None:
         """Finish the file and push it to the disk."""
@@ -117,6 +122,7 @@ def writer_options(schema: pa.Schema) -> dict[str, Any]:
         "use_dictionary": [leaf for leaf in leaves if leaf not in blobs],
         "write_statistics": [leaf for leaf in leaves if leaf not in blobs],
         "write_page_index": True,
+        "write_batch_size": PAGE_STEP_ROWS,
     }
 
 

@@ -13,8 +13,8 @@ from mosdata.manifests.ids import stable_id
 from mosdata.manifests.rows import HUMAN, Rating, Utterance
 from mosdata.manifests.schema import (
     SCHEMA_VERSION,
-    clips_batch,
     clips_schema,
+    clips_table,
     ratings_batch,
     ratings_schema,
 )
@@ -101,7 +101,7 @@ def write_dataset(
     for split, part in by_split.items():
         path = folder / "data" / f"{split}-00000-of-00001.parquet"
         writer = ParquetRows(path, schema)
-        writer.write(clips_batch(part, schema))
+        writer.write(clips_table(part, schema))
         writer.close()
         files.append(describe_file(folder, path, split=split, rows=len(part)))
     manifest = {

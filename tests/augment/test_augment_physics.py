@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mosdata.audio import Clip
+from mosdata.audio import Clip, decode_audio, encode_flac
+from mosdata.augment import speech_level
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.mask import SEGMENT_S, slots
 from mosdata.augment.overlap import Overlap
@@ -112,6 +113,29 @@ def test_a_remembered_level_is_forgotten_when_the_clip_is_written_to() -> None:
     clip.samples[:] *= np.float32(0.5)
 
     assert pytest.approx(before_db - 6.02, abs=0.15) == active_level_dbfs(clip)
+
+
+def test_a_view_is_looked_at_again_where_its_owner_can_be_written_to() -> None:
+    """That the view itself cannot be is not enough."""
+    owner = speechlike(1.0).samples.copy()
+    view = owner[:]
+    view.flags.writeable = False
+    clip = Clip(view, 16_000)
+    before_db = active_level_dbfs(clip)
+    owner *= np.float32(0.5)
+
+    assert pytest.approx(before_db - 6.02, abs=0.15) == active_level_dbfs(clip)
+
+
+def test_what_cannot_be_written_to_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As clips from files are; the level is that of the same clip in memory."""
+    clip = decode_audio(encode_flac(speechlike(1.0)))
+    level_db = active_level_dbfs(clip)
+    monkeypatch.setattr(speech_level, "_power", None)
+
+    assert active_level_dbfs(clip) == level_db
+    monkeypatch.undo()
+    assert active_level_dbfs(Clip(clip.samples.copy(), 16_000)) == level_db
 
 
 def test_a_remembered_peak_is_forgotten_when_the_clip_is_written_to() -> None:

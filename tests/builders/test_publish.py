@@ -314,7 +314,7 @@ def _in_files(folder, rows, per_file):
     """The rows of one split in files of a few rows each."""
     from dataclasses import asdict
 
-    from mosdata.manifests.schema import clips_batch
+    from mosdata.manifests.schema import clips_table
     from mosdata.manifests.store import ParquetRows, describe_file, write_manifest
 
     whole = write_dataset(folder, {"train": rows})
@@ -323,7 +323,7 @@ def _in_files(folder, rows, per_file):
     for number, part in enumerate(parts):
         path = folder / "data" / f"train-{number:05d}-of-{len(parts) + 1:05d}.parquet"
         writer = ParquetRows(path, whole.schema)
-        writer.write(clips_batch(part, whole.schema))
+        writer.write(clips_table(part, whole.schema))
         writer.close()
         files.append(asdict(describe_file(folder, path, split="train", rows=len(part))))
     (folder / whole.files[0].path).unlink()

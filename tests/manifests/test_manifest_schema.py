@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosdata.errors import DamagedDataset
-from mosdata.manifests import schema as schema_module
 from mosdata.manifests.rows import Applied, Rating, Utterance
 from mosdata.manifests.schema import (
     CLIPS,
     RATINGS,
     class_names_of,
-    clips_batch,
     clips_schema,
+    clips_table,
     ratings_batch,
     ratings_schema,
     utterances_from,
@@ -101,7 +100,7 @@ def through_parquet(folder, rows):
     schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
     path = folder / "rows.parquet"
     writer = ParquetRows(path, schema)
-    writer.write(clips_batch(rows, schema))
+    writer.write(clips_table(rows, schema))
     writer.close()
     return [*utterances_from(pq.read_table(path), NAMES)]
 
@@ -177,7 +176,7 @@ def test_a_system_without_a_class_is_refused():
     schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
 
     with pytest.raises(DamagedDataset, match="'no-such-tts' is not in the class list"):
-        clips_batch([utterance(synthesizer="no-such-tts")], schema)
+        clips_table([utterance(synthesizer="no-such-tts")], schema)
 
 
 @pytest.mark.parametrize(
@@ -205,18 +204,48 @@ def test_audio_is_stored_as_it_is_and_the_rest_packed(tmp_path):
     assert {*codecs.values()} == {"ZSTD"}
 
 
+def test_sounds_lie_in_pages_of_a_megabyte(tmp_path):
+    """However they came: a reader of one clip needs no whole row group."""
+    sizes = []
+    schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
+    rows = [replace(utterance(), id=f"{i}", audio=bytes(300_000)) for i in range(16)]
+    table = clips_table(rows, schema)
+    for name, part in (("apart", table), ("joined", table.combine_chunks())):
+        path = tmp_path / name
+        writer = ParquetRows(path, schema)
+        writer.write(part)
+        writer.close()
+        group = pq.read_metadata(path).row_group(0)
+        columns = [group.column(i) for i in range(group.num_columns)]
+        (sounds,) = (one for one in columns if one.path_in_schema == "audio.bytes")
+        sizes.append(sounds.total_uncompressed_size - sum(4 + len(row.audio) for row in rows))
+
+    assert sizes[0] >= 4 * 25  # the header of a page takes 25 bytes or more
+    assert sizes[1] >= 2 * 25
+
+
 @pytest.mark.parametrize("sounds", [(b"a", b"bc", b"d" * 99), (b"a", b"", b"c"), (b"", b"")])
-def test_sound_is_the_same_table_however_it_is_copied(monkeypatch, sounds):
-    """In one piece, with gaps, and where one piece would be longer than its offsets can count."""
+def test_sound_is_not_copied_and_silent_rows_have_none(tmp_path, sounds):
+    """Each a chunk of its own, in the memory of the bytes; read back as it was."""
     blank = utterance()
     rows = [replace(blank, id=f"{i}", audio=sound) for i, sound in enumerate(sounds)]
     schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
     expected = [{"bytes": s, "path": f"{i}.flac"} if s else None for i, s in enumerate(sounds)]
 
-    at_once = clips_batch(rows, schema)
-    monkeypatch.setattr(schema_module, "LONGEST_BLOB_COLUMN", 1)
-    in_steps = clips_batch(rows, schema)
+    table = clips_table(rows, schema)
 
-    at_once.validate(full=True)
-    assert expected == at_once["audio"].to_pylist() == in_steps["audio"].to_pylist()
-    assert at_once.equals(in_steps)
+    table.validate(full=True)
+    assert expected == table["audio"].to_pylist()
+    for sound, chunk in zip(sounds, table["audio"].chunks, strict=True):
+        if sound:
+            assert chunk.field("bytes").buffers()[2].address == pa.py_buffer(sound).address
+    assert [*sounds] == [row.audio for row in through_parquet(tmp_path, rows)]
+
+
+def test_no_rows_are_a_table_too():
+    """Of the same schema."""
+    schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
+
+    table = clips_table([], schema)
+
+    assert (table.num_rows, table.schema) == (0, schema)
