@@ -54,7 +54,7 @@ from mosdata.testing import speechlike
 
 RATES_HZ = (16_000, 24_000, 48_000)
 DURATION_S = 10.0
-PIPELINE_S = (4.0, 7.0, DURATION_S)
+PIPELINE_S = (5.0, 7.0, DURATION_S)
 IN_A_ROW = 4
 LEVELS = (0.25, 0.5, 0.75, 1.0)
 WORKERS = {**KEPT_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
