@@ -1,5 +1,6 @@
 """Audio at the door: samples that are written are the samples that are read."""
 
+import errno
 import io
 import os
 from contextlib import suppress
@@ -157,12 +158,20 @@ def test_what_was_read_cannot_be_written_to(num_channels):
         read.samples[:5].sort()
 
 
-@given(PCM, st.sampled_from([8_000, 16_000, 48_000]))
-def test_a_system_without_files_in_memory_makes_the_same_bytes(pcm, rate_hz):
-    """MacOS and Windows."""
+def refused(*_):
+    """As where all descriptors are in use, or a sandbox allows no such files."""
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.mark.parametrize("have", [None, refused])
+@given(pcm=PCM, rate_hz=st.sampled_from([8_000, 16_000, 48_000]))
+def test_a_system_without_files_in_memory_makes_the_same_bytes(have, pcm, rate_hz):
+    """Windows and macOS, and where no more can be had."""
     original = Clip(from_pcm16(pcm), rate_hz)
     with pytest.MonkeyPatch.context() as patched:
         patched.delattr(os, "memfd_create", raising=False)
+        if have:
+            patched.setattr(os, "memfd_create", have, raising=False)
         elsewhere = encode_flac(original)
 
     assert elsewhere == encode_flac(original)
