@@ -65,7 +65,7 @@ class Sides:
         self._schema = clips_schema(class_names=NAMES, sample_rate_hz=16_000)
         self._rows = rows_of(num_clips)
         self._ours, self._plain = folder / "ours.parquet", folder / "plain.parquet"
-        self._table = clips_table(self._rows, self._schema)
+        self._table = clips_table(self._rows, self._schema).combine_chunks()
         self._dicts = self._table.to_pylist()
         entry = {"path": "ours.parquet", "split": "train", "rows": num_clips, "bytes": 0}
         manifest = {"data": [{**entry, "sha256": ""}], "class_names": list(NAMES)}
