@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip
-from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
+from mosdata.augment.corruptions import CORRUPTIONS, SPECTRAL, build_corruption
 from mosdata.augment.pool import MemoryPool
 from mosdata.errors import MissingExtra
 from mosdata.manifests.ids import rng_for
@@ -35,16 +35,6 @@ from mosdata.testing import speechlike
 RATE_HZ = 16_000
 LEVELS = (0.3, 0.7, 1.0)
 TOLERANCE = 1e-4
-SPECTRAL = frozenset(
-    {
-        "reverb",
-        "impulse_response",
-        "speech_shaped_noise",
-        "pink_noise",
-        "brown_noise",
-        *KINDS["resynthesis"],
-    }
-)
 
 Arrays = dict[str, NDArray[np.generic]]
 

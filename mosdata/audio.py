@@ -157,16 +157,7 @@ def encode_flac(clip: Clip) -> bytes:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
-    return _flac(to_pcm16(clip.samples, peak=peak_of(clip)), clip.sample_rate_hz)
-
-
-def store(clip: Clip) -> Stored:
-    """All that is kept of a clip, from one rounding to 16 bits.
-
-    Raises:
-        RecordRejected: the clip holds NaN or infinity, or no sample at all.
-    """
-    return stored([rounded(clip)])[0]
+    return _flac(rounded(clip).pcm, clip.sample_rate_hz)
 
 
 def rounded(clip: Clip) -> Rounded:

@@ -121,6 +121,19 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Groups that stand for several names."""
 
+SPECTRAL: Final = frozenset(
+    {
+        "reverb",
+        "impulse_response",
+        "speech_shaped_noise",
+        "pink_noise",
+        "brown_noise",
+        *KINDS["resynthesis"],
+    }
+)
+"""Made through Fourier transforms or exponentials, whose last bits differ from one processor to
+another: these hold to 1e-4, all others bit for bit."""
+
 ADAPTER_PREFIX: Final = "am:"
 """``am:<Class>`` is a transform of audiomentations; see :mod:`audiomentations_adapter`."""
 

@@ -276,14 +276,14 @@ _clips: Final[dict[tuple[int, int, int, int], _Known]] = {}
 
 def _known(clip: Clip) -> _Known:
     """What is known of these very samples, unless they were written to since; to be added to."""
-    samples = clip.samples
-    place, owner = _place(clip), _owner(samples)
+    place, owner = _place(clip), _owner(clip.samples)
     known = _clips.get(place)
-    is_same = known is not None and known.owner is not None and known.owner() is owner
-    if known and is_same and not (samples.flags.writeable or _is_writeable(owner)):
+    if known and not (known.owner and known.owner() is owner):
+        known = None
+    if known and not (clip.samples.flags.writeable or _is_writeable(owner)):
         return known
-    power = _power(samples)
-    if known and is_same and known.power == power:
+    power = _power(clip.samples)
+    if known and known.power == power:
         return known
     if not isinstance(owner, np.ndarray) or not math.isfinite(power):
         return _Known(None, power)  # a life that we cannot follow, or no sound: forgotten at once

@@ -89,7 +89,7 @@ class BuildFacts:
         self._columns = {name: table[name].to_pylist() for name in _OF_ENGINES}
         self.checks: list[dict[str, Any]] = dataset.checks().to_pylist()
         self.fences: list[dict[str, Any]] = dataset.fences().to_pylist()
-        self.quarantine = [*_quarantine(dataset)]
+        self.quarantine = dataset.quarantined()
 
     @property
     def num_clips(self) -> int:
@@ -263,10 +263,3 @@ def _sounds_of(reader: Any, places: Sequence[int], first: int) -> dict[int, byte
             found |= {place: column[place - first].as_py()["bytes"] for place in here}
         first += rows
     return found
-
-
-def _quarantine(dataset: Dataset) -> Iterable[dict[str, Any]]:
-    for entry in dataset.manifest["quarantine"]:
-        path = dataset.folder / entry["path"]
-        with damage_named(path), parquet_file(path) as reader:
-            yield from reader.read().to_pylist()

@@ -151,12 +151,7 @@ class CardFacts:
     @cached_property
     def reasons(self) -> dict[str, int]:
         """Records in quarantine by reason, the most frequent first."""
-        counts: Counter[str] = Counter()
-        for entry in self.dataset.manifest["quarantine"]:
-            path = self.dataset.folder / entry["path"]
-            with damage_named(path), parquet_file(path) as reader:
-                table = reader.read(columns=["reason"])
-            counts.update(table["reason"].to_pylist())
+        counts = Counter(row["reason"] for row in self.dataset.quarantined(["reason"]))
         return dict(counts.most_common())
 
 

@@ -17,10 +17,7 @@ from mosdata.builders.making import FULL_DISK, Maker
 from mosdata.builders.plan import PLAN_NAME, Plan, Shard, read_plan
 from mosdata.builders.receipts import Receipt, load_receipt, save_receipt
 from mosdata.builders.stage import Bench, ClosingBench, StageSpec, open_bench
-from mosdata.builders.strikes import (
-    SelfStop,
-    open_marker,
-)
+from mosdata.builders.strikes import SelfStop, open_marker
 from mosdata.builders.takeover import TakesOver, reusing
 from mosdata.errors import NotEnoughSpace, NothingFound
 from mosdata.manifests.durable import sha256_file

@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import pyarrow.parquet as pq
-
 from mosdata.builders.plan import PLAN_NAME, Plan, read_plan
 from mosdata.builders.receipts import Receipt, Rejection, load_receipts, receipt_path
 from mosdata.builders.reuse import sources_of
@@ -24,7 +22,7 @@ from mosdata.builders.strikes import markers, strikes_of
 from mosdata.builders.summary import GroupCount, Tally, command_of, summary_of, tally_of
 from mosdata.errors import DamagedDataset, NothingFound
 from mosdata.manifests.places import is_remote
-from mosdata.manifests.store import MANIFEST_NAME, Dataset, damage_named, open_dataset
+from mosdata.manifests.store import MANIFEST_NAME, Dataset, open_dataset
 
 State = Literal["finished", "running", "unfinished"]
 RUN_SUFFIX: Final = ".run"
@@ -174,7 +172,7 @@ def rejections_of(home: Home) -> list[Rejection]:
     if plan is not None:
         receipts = load_receipts(home.run, plan)
         return [one for i in sorted(receipts) for one in receipts[i].rejections]
-    return [Rejection(**row) for row in _quarantine(open_dataset(home.out))]
+    return [Rejection(**row) for row in open_dataset(home.out).quarantined()]
 
 
 def is_finished(home: Home, plan: Plan, dataset: Dataset | None) -> bool:
@@ -261,7 +259,7 @@ def _next_step(home: Home, state: State, tally: Tally, command: str | None) -> s
 
 def _without_run(home: Home, dataset: Dataset) -> RunStatus:
     """A finished dataset whose run folder was deleted: what it says itself."""
-    rejections = _quarantine(dataset)
+    rejections = dataset.quarantined()
     reasons = Counter(row["reason"] for row in rejections)
     rejected = Counter(row["group"] for row in rejections)
     rows: Counter[str] = Counter()
@@ -306,12 +304,3 @@ def _without_run(home: Home, dataset: Dataset) -> RunStatus:
         summary=None,
         next_step=_next_step(home, "finished", tally, None),
     )
-
-
-def _quarantine(dataset: Dataset) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for entry in dataset.manifest.get("quarantine", []):
-        path = dataset.folder / entry["path"]
-        with damage_named(path):
-            rows += pq.read_table(path).to_pylist()
-    return rows

@@ -198,6 +198,15 @@ class Dataset:
         """Data files of one split, or of all."""
         return [file for file in self.files if split in (None, file.split)]
 
+    def quarantined(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Records that could not be made, in plan order; some columns of them, or all."""
+        rows: list[dict[str, Any]] = []
+        for entry in self.manifest.get("quarantine", []):
+            path = self.folder / entry["path"]
+            with damage_named(path), parquet_file(path) as reader:
+                rows += reader.read(columns=columns).to_pylist()
+        return rows
+
     def table(self, columns: Sequence[str], split: str | None = None) -> pa.Table:
         """Some columns of all clips at once, with a ``split`` column added."""
         return pa.concat_tables(self.tables(columns, split))

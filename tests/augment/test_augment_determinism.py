@@ -13,23 +13,13 @@ import numpy as np
 import pytest
 
 from mosdata.audio import Clip
-from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
+from mosdata.augment.corruptions import CORRUPTIONS, KINDS, SPECTRAL, build_corruption
 from mosdata.augment.pool import MemoryPool
 from mosdata.errors import MissingExtra
 from mosdata.manifests.ids import rng_for
 from mosdata.testing.clips import speechlike
 
 ROOT = Path(__file__).parents[2]
-SPECTRAL = {
-    "reverb",
-    "impulse_response",
-    "speech_shaped_noise",
-    "pink_noise",
-    "brown_noise",
-    *KINDS["resynthesis"],
-}
-"""Fourier transforms and exponentials differ in the last bits from one processor to another."""
-
 TOLERANCE = 1e-4
 
 

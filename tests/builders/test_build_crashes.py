@@ -5,19 +5,12 @@ import os
 import subprocess
 import sys
 
-import pyarrow.parquet as pq
 import pytest
 
 from mosdata.builders.executors import Execution
 from mosdata.errors import BuildFailed, InvalidValue
 from mosdata.manifests.splits import SplitRule
 from mosdata.manifests.store import open_dataset
-
-
-def quarantine_of(folder):
-    """Rows of the quarantine."""
-    entries = open_dataset(folder).manifest["quarantine"]
-    return [row for entry in entries for row in pq.read_table(folder / entry["path"]).to_pylist()]
 
 
 def children():
@@ -37,7 +30,7 @@ def test_a_record_that_kills_its_worker_is_quarantined_alone(tmp_path, speech_st
 
     outcome = run(stage, tmp_path / "out", executor="process", workers=2, records_per_shard=3)
 
-    rows = quarantine_of(outcome.folder)
+    rows = open_dataset(outcome.folder).quarantined()
     assert [(row["reason"], row["group"]) for row in rows] == [("worker_crash", "users-killer")]
     assert "chicken" in json.loads(rows[0]["payload"])["text"]
     assert (outcome.num_rows, outcome.num_rejected) == (5, 1)
@@ -54,7 +47,7 @@ def test_a_record_that_crashes_is_tried_twice_only(
 
     outcome = run(stage, tmp_path / "out", executor="process", workers=2, records_per_shard=3)
 
-    (row,) = quarantine_of(outcome.folder)
+    (row,) = open_dataset(outcome.folder).quarantined()
     assert (outcome.num_rows, outcome.reasons) == (5, {"worker_crash": 1})
     assert "died 2 times" in row["message"]
     assert attempts.read_text().count("crash") == 2
@@ -91,7 +84,7 @@ def test_a_record_that_raises_is_quarantined_with_what_was_raised(
     """An engine's own exception becomes one row, with its name and its words."""
     outcome = run(speech_stage(systems=("users_engines:Raiser",)), tmp_path / "out")
 
-    (row,) = quarantine_of(outcome.folder)
+    (row,) = open_dataset(outcome.folder).quarantined()
     assert row["reason"] == "error:LookupError"
     assert "no phone for chicken" in row["message"]
     assert outcome.num_rows == 5
@@ -105,7 +98,7 @@ def test_an_engine_that_workers_cannot_load_leaves_the_others_alone(
 
     outcome = run(stage, tmp_path / "out", executor="process", workers=1)
 
-    rows = quarantine_of(outcome.folder)
+    rows = open_dataset(outcome.folder).quarantined()
     assert {row["group"] for row in rows} == {"users-absent"}
     assert all("the weights are not on this machine" in row["message"] for row in rows)
     assert {row.system for row in outcome.dataset.utterances()} == {"tone"}

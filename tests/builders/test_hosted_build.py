@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from mosdata.audio import encode_flac
@@ -37,12 +36,6 @@ def is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def quarantine_of(folder):
-    """Rows of the quarantine."""
-    entries = open_dataset(folder).manifest["quarantine"]
-    return [row for entry in entries for row in pq.read_table(folder / entry["path"]).to_pylist()]
 
 
 def test_processes_make_the_same_dataset_and_load_once(
@@ -111,7 +104,7 @@ def test_poison_texts_are_quarantined_alone(tmp_path, hosted, speech_stage, run)
         speech_stage(texts, systems=("ann",)), tmp_path / "out", executor="process", workers=1
     )
 
-    rows = {row["reason"]: row["message"] for row in quarantine_of(outcome.folder)}
+    rows = {row["reason"]: row["message"] for row in open_dataset(outcome.folder).quarantined()}
     assert sorted(rows) == ["engine_crashed", "engine_failed", "no_phone"]
     assert outcome.num_rows == 4
     assert str(tmp_path) not in json.dumps(rows)

@@ -1,7 +1,6 @@
 """Rows whose sounds are stored together: the same rows, and the fate of each record its own."""
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from mosdata import audio
@@ -78,12 +77,6 @@ class Sounds:
         """A row to be stored."""
         samples = np.full(100, int(record.id) / 32768, np.float32)
         return [self.row.to_store(Clip(samples, 16_000), id=record.id)]
-
-
-def quarantine_of(folder):
-    """Rows of the quarantine."""
-    entries = open_dataset(folder).manifest["quarantine"]
-    return [row for entry in entries for row in pq.read_table(folder / entry["path"]).to_pylist()]
 
 
 @pytest.fixture
@@ -194,4 +187,4 @@ def test_the_quarantine_is_that_of_the_records(tmp_path, stage, run):
     """Four copies of the silent clip, with their reason."""
     outcome = run(stage, tmp_path / "out", records_per_shard=64)
 
-    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["silence"] * 4
+    assert [row["reason"] for row in open_dataset(outcome.folder).quarantined()] == ["silence"] * 4

@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from mosdata.errors import UsageError
@@ -80,12 +79,6 @@ def ray_processes():
     return family
 
 
-def quarantine_of(folder):
-    """Rows of the quarantine."""
-    entries = open_dataset(folder).manifest["quarantine"]
-    return [row for entry in entries for row in pq.read_table(folder / entry["path"]).to_pylist()]
-
-
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
@@ -122,7 +115,7 @@ def test_a_record_that_kills_its_task_is_quarantined_alone(
 
     outcome = run(stage, tmp_path / "out", executor="ray", records_per_shard=3)
 
-    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["worker_crash"]
+    assert [row["reason"] for row in open_dataset(outcome.folder).quarantined()] == ["worker_crash"]
     assert (outcome.num_rows, outcome.num_rejected) == (5, 1)
 
 
@@ -150,7 +143,7 @@ def test_a_record_that_kills_its_actor_is_quarantined_alone(
 
     outcome = run(stage, tmp_path / "out", executor="auto", records_per_shard=3)
 
-    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["worker_crash"]
+    assert [row["reason"] for row in open_dataset(outcome.folder).quarantined()] == ["worker_crash"]
     assert (outcome.num_rows, outcome.num_rejected) == (5, 1)
 
 
@@ -158,7 +151,9 @@ def test_a_worker_s_own_error_reaches_the_driver(tmp_path, local_ray, speech_sta
     """An engine's exception is a row in the quarantine on Ray as well."""
     outcome = run(speech_stage(systems=("users_engines:Raiser",)), tmp_path / "out", executor="ray")
 
-    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["error:LookupError"]
+    assert [row["reason"] for row in open_dataset(outcome.folder).quarantined()] == [
+        "error:LookupError"
+    ]
 
 
 @pytest.mark.parametrize("num_gpus", [0.0, 1.0], ids=["tasks", "actors"])
@@ -307,6 +302,8 @@ def test_a_hosted_text_that_kills_is_quarantined_on_ray(
 
     outcome = run(stage, tmp_path / "out", executor="auto", records_per_shard=3)
 
-    assert [row["reason"] for row in quarantine_of(outcome.folder)] == ["engine_crashed"]
+    assert [row["reason"] for row in open_dataset(outcome.folder).quarantined()] == [
+        "engine_crashed"
+    ]
     assert outcome.num_rows == 5
     assert [len(workers) for workers in loads().values()] == [3]
