@@ -30,8 +30,8 @@ PCM16_SCALE = 32768.0
 BANDWIDTH_FRAME = 1024
 """Samples in a frame when the bandwidth of a clip is measured."""
 
-FRAMES_AT_ONCE = 48
-"""Frames that are measured together: what they need stays in a core's own cache."""
+FRAMES_AT_ONCE = 80
+"""Frames that are measured together, 5 s at 16 kHz: what they need stays in a core's own cache."""
 
 DOUBLES_AT_ONCE = 8_192
 """Samples that stay near the processor while double precision is needed; so few that no library of
@@ -100,10 +100,14 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """A clip in the 16-bit samples in which it will be kept, before it is encoded."""
+    """A clip in the 16-bit samples in which it will be kept, before it is encoded.
+
+    ``peak`` is the largest magnitude of a sample before it was rounded, which may exceed 1.
+    """
 
     pcm: Pcm
     sample_rate_hz: int
+    peak: float
 
     @property
     def duration_s(self) -> float:
@@ -166,7 +170,8 @@ def rounded(clip: Clip) -> Rounded:
     Raises:
         RecordRejected: the clip holds NaN or infinity, or no sample at all.
     """
-    return Rounded(to_pcm16(clip.samples, peak=peak_of(clip)), clip.sample_rate_hz)
+    peak = peak_of(clip)
+    return Rounded(to_pcm16(clip.samples, peak=peak), clip.sample_rate_hz, peak)
 
 
 def stored(clips: Sequence[Rounded]) -> list[Stored]:
@@ -175,7 +180,7 @@ def stored(clips: Sequence[Rounded]) -> list[Stored]:
     Measuring, hashing and encoding drive each other's code and tables out of the processor: some
     short clips together take less time than one after the other.
     """
-    levels = [_levels(clip.pcm, clip.sample_rate_hz) for clip in clips]
+    levels = [_levels(clip) for clip in clips]
     sums = [_sha256(clip.pcm) for clip in clips]
     flacs = [_flac(clip.pcm, clip.sample_rate_hz) for clip in clips]
     return [
@@ -282,23 +287,30 @@ def fitted(samples: Samples, num_samples: int) -> Samples:
 
 
 def measure_levels(clip: Clip) -> Levels:
-    """Peak, RMS, clipping and bandwidth of a clip as it is kept: of its 16-bit samples."""
-    return _levels(to_pcm16(clip.samples), clip.sample_rate_hz)
+    """Peak, RMS, clipping and bandwidth of a clip as it is kept: of its 16-bit samples.
 
-
-def _levels(pcm: Pcm, sample_rate_hz: int) -> Levels:
-    if not len(pcm):
+    Raises:
+        RecordRejected: the clip holds NaN or infinity.
+    """
+    if not clip.num_samples:
         return Levels(
             peak_dbfs=SILENCE_DBFS, rms_dbfs=SILENCE_DBFS, clipped_fraction=0.0, bandwidth_hz=0.0
         )
-    peak = max(int(pcm.max()), -int(pcm.min()))
+    return _levels(rounded(clip))
+
+
+def _levels(clip: Rounded) -> Levels:
+    pcm, peak = clip.pcm, round(clip.peak * PCM16_SCALE)
+    clipped = 0
+    if peak >= 32767:
+        peak = max(int(pcm.max()), -int(pcm.min()))
+        clipped = int(np.count_nonzero((pcm >= 32767) | (pcm <= -32767)))
     rms = float(np.sqrt(sum_of_squares(pcm) / len(pcm)))
-    clipped = np.count_nonzero((pcm >= 32767) | (pcm <= -32767)) if peak >= 32767 else 0
     return Levels(
         peak_dbfs=_dbfs(peak / PCM16_SCALE),
         rms_dbfs=_dbfs(rms / PCM16_SCALE),
-        clipped_fraction=int(clipped) / len(pcm),
-        bandwidth_hz=_bandwidth_hz(pcm, sample_rate_hz),
+        clipped_fraction=clipped / len(pcm),
+        bandwidth_hz=_bandwidth_hz(pcm, clip.sample_rate_hz),
     )
 
 

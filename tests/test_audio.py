@@ -296,6 +296,19 @@ def test_clipped_samples_are_counted_at_both_ends_of_the_scale():
     assert measure_levels(Clip(samples, 8_000)).clipped_fraction == 0.25
 
 
+@given(
+    hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1.25, 1.25, width=32)),
+    st.sampled_from([1.0, 2.0**-15, 2.0**-16]),
+)
+def test_the_peak_is_that_of_the_samples_that_are_kept(samples, scale):
+    """The rounding of the largest sample is the largest of the rounded ones, at every step."""
+    found = Clip(samples * np.float32(scale), 16_000)
+    steps = np.abs(to_pcm16(found.samples).astype(int)).max()
+
+    expected = max(SILENCE_DBFS, 20 * np.log10(steps / PCM16_SCALE)) if steps else SILENCE_DBFS
+    assert measure_levels(found).peak_dbfs == pytest.approx(expected)
+
+
 def test_silence_has_a_level_that_can_be_stored():
     """No minus infinity in the table."""
     levels = measure_levels(Clip(np.zeros(100, np.float32), 16_000))
