@@ -13,7 +13,9 @@ It runs in the environment of mosdata's own workers: one thread, freed memory ke
 
 pipeline: decode FLAC, draw and apply the seven corruptions of the XLS-R study, encode seven FLACs;
     against a plain loop over the same seven of audiomentations, read and written by soundfile, and
-    on two processes at once.
+    on two processes at once. Each has a process of its own, as in use, and they take turns of some
+    clips. The plain loop runs once as anybody's script does, and once in the environment of our
+    workers.
 floors: white noise, and normal numbers alone, against numpy's normal numbers; reverb against
     RoomSimulator (making its room each time, as ours does); MP3 against fast_mp3_augment alone at
     every bitrate, with the draw and without it.
@@ -37,6 +39,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import soundfile
@@ -57,6 +60,7 @@ DURATION_S = 10.0
 PIPELINE_S = (5.0, 7.0, DURATION_S)
 IN_A_ROW = 4
 LEVELS = (0.25, 0.5, 0.75, 1.0)
+CLIPS_A_TURN = 2 * len(LEVELS)
 WORKERS = {**KEPT_MEMORY, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TARGETS = {16_000: 1_000, 24_000: 900, 48_000: 450}
 Work = Callable[[int], object]
@@ -90,13 +94,54 @@ def cpu_seconds(work: Work, turn: int) -> float:
     return time.process_time() - start
 
 
-def totals(works: Sequence[Work], turns: int) -> list[float]:
-    """CPU seconds a turn, over all of them: rooms of random size have no typical turn."""
-    for work in works:
-        for turn in range(len(LEVELS)):  # filters of every level
-            work(turn)
-    times = [[cpu_seconds(work, turn) for work in works] for turn in range(turns)]
-    return [statistics.mean(column) for column in zip(*times, strict=True)]
+class TurnTaker:
+    """A pipeline in a process of its own, which makes some clips in a row when it is told to."""
+
+    def __init__(
+        self, pipeline: str, rate_hz: int, duration_s: float, environment: Mapping[str, str]
+    ) -> None:
+        command = [
+            sys.executable,
+            __file__,
+            "--take-turns",
+            pipeline,
+            f"{rate_hz}",
+            f"{duration_s}",
+        ]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**environment}
+        )
+
+    def __call__(self, turn: int) -> float:
+        """Its CPU seconds a clip."""
+        asked, answered = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answered is not None
+        print(turn, file=asked, flush=True)
+        return float(answered.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+
+def take_turns(pipeline: str, rate_hz: int, duration_s: float) -> None:
+    """Answer the number of each turn with its CPU seconds a clip: some of every level in a row."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = pipeline == "mosdata"
+        work = Ours(rate_hz, duration_s) if own else Theirs(rate_hz, Path(folder), duration_s)
+        for turn in sys.stdin:
+            first = int(turn) * CLIPS_A_TURN
+            times = [cpu_seconds(work, first + i) for i in range(CLIPS_A_TURN)]
+            print(statistics.mean(times), flush=True)
+
+
+def means(pipelines: Sequence[TurnTaker], turns: int) -> list[float]:
+    """CPU seconds a clip, over all turns but the first: rooms of random size are never typical."""
+    times = [[pipeline(turn) for pipeline in pipelines] for turn in range(1 + turns)]
+    return [statistics.mean(column) for column in zip(*times[1:], strict=True)]
 
 
 def in_turn(
@@ -187,18 +232,22 @@ def transforms(level: float, rate_hz: int, other: Path) -> Iterator[Callable[...
 def pipeline(repeats: int) -> None:
     """Seconds of output per CPU second, ratios, and two processes at once."""
     print("pipeline: FLAC -> seven corruptions -> seven FLACs; output s per CPU s")
+    print("(audiomentations: as anybody runs it; and in the environment of our workers)")
     print(f"{'rate':>6} {'clip s':>6} {'mosdata':>8} {'audiomentations':>16} {'ratio':>6}")
+    plain = {name: value for name, value in os.environ.items() if name not in WORKERS}
     for rate_hz in RATES_HZ:
         for duration_s in PIPELINE_S:
-            with tempfile.TemporaryDirectory() as folder:
-                both: list[Work] = [
-                    Ours(rate_hz, duration_s),
-                    Theirs(rate_hz, Path(folder), duration_s),
-                ]
-                seconds_out = duration_s * len(KINDS["speech"])
-                own, other = (seconds_out / cpu for cpu in totals(both, 4 * repeats))
+            with (
+                TurnTaker("mosdata", rate_hz, duration_s, os.environ) as ours,
+                TurnTaker("audiomentations", rate_hz, duration_s, plain) as theirs,
+                TurnTaker("audiomentations", rate_hz, duration_s, os.environ) as helped,
+            ):
+                times = means((ours, theirs, helped), repeats)
+            seconds_out = duration_s * len(KINDS["speech"])
+            own, other, third = (seconds_out / cpu for cpu in times)
             print(
-                f"{rate_hz:>6} {duration_s:>6g} {own:>8.0f} {other:>16.0f} {own / other:>6.1f}",
+                f"{rate_hz:>6} {duration_s:>6g} {own:>8.0f} {other:>16.0f} {own / other:>6.1f}"
+                f" {third:>16.0f} {own / third:>6.1f}",
                 flush=True,
             )
         wall, cpu = two_processes(rate_hz, repeats)
@@ -369,10 +418,14 @@ def main() -> None:
     parser.add_argument("--parts", default="pipeline,floors,kinds,memory")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--take-turns", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     np.random.seed(0)  # noqa: NPY002 - the generator that audiomentations uses
+    if options.take_turns:
+        pipeline_name, rate_hz, duration_s = options.take_turns
+        return take_turns(pipeline_name, int(rate_hz), float(duration_s))
     if not {*WORKERS.items()} <= {*os.environ.items()}:  # read by libraries when they start
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **WORKERS})
     if options.worker:

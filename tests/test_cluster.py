@@ -8,7 +8,7 @@ import pytest
 
 from mosdata import __version__
 from mosdata.cluster import Node, refuse_strangers
-from mosdata.cluster.travel import users_modules
+from mosdata.cluster.travel import KEPT_MEMORY, TUNABLES, keeping_memory, users_modules
 from mosdata.errors import UsageError
 
 GOOD = {"cpus": 4.0, "gpus": 0.0, "python": "3.11.7", "ray": "2.60.0", "mosdata": __version__}
@@ -55,6 +55,26 @@ def test_a_node_without_mosdata_is_refused_by_name():
     assert "1 node of the cluster cannot work for us (bare: mosdata is not installed" in refusal(
         lost
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "glibc.malloc.hugetlb=1"),
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=1:glibc.malloc.hugetlb=0"),
+        ("glibc.rtld.nns=8", "glibc.malloc.hugetlb=1:glibc.rtld.nns=8"),
+        ("glibc.malloc.hugetlb=1:glibc.rtld.nns=8", "glibc.malloc.hugetlb=1:glibc.rtld.nns=8"),
+    ],
+)
+def test_what_the_user_set_of_the_c_library_stays(given, expected):
+    """After ours, for the last one wins; a worker's worker has them once."""
+    environment = {"HOME": "/home/me", **({} if given is None else {TUNABLES: given})}
+
+    made = keeping_memory(environment)
+
+    assert made == {"HOME": "/home/me", **KEPT_MEMORY, TUNABLES: expected}
+    assert keeping_memory(made) == made
 
 
 @pytest.fixture

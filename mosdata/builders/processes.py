@@ -31,7 +31,7 @@ from mosdata.builders.strikes import (
     read_marker,
     strike,
 )
-from mosdata.cluster.travel import KEPT_MEMORY
+from mosdata.cluster.travel import keeping_memory
 from mosdata.errors import BuildFailed, MosdataError
 
 MAX_DEATHS_IN_A_ROW: Final = 8
@@ -101,13 +101,12 @@ class _Worker:
 def _worker_environment() -> dict[str, str]:
     """One thread a worker, no spinning; the caller's import path, for engines brought by users."""
     return {
-        **os.environ,
+        **keeping_memory(os.environ),
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
-        **KEPT_MEMORY,
     }
 
 
