@@ -17,7 +17,7 @@ from mosdata.builders.ground import run_lock
 from mosdata.builders.stage import run_folder
 from mosdata.manifests.ids import JSON, stable_id
 from mosdata.manifests.rows import DEBIASED, Rating
-from mosdata.manifests.schema import ratings_batch, ratings_schema
+from mosdata.manifests.schema import ratings_schema, ratings_table
 from mosdata.manifests.store import Dataset, ParquetRows, open_dataset
 from mosdata.raters.debias import Debiased
 from mosdata.raters.panel import Panel
@@ -93,7 +93,7 @@ def _add(dataset: Dataset, name: str, ratings: Sequence[Rating], found: Debiased
     partial = run / f".{name}.{uuid.uuid4().hex[:12]}.parquet"
     try:
         writer = ParquetRows(partial, ratings_schema())
-        writer.write(ratings_batch(ratings))
+        writer.write(ratings_table(ratings))
         writer.close()
         config: dict[str, JSON] = {"method": found.method, "shrinkage": found.shrinkage}
         about: dict[str, JSON] = {"config": config}

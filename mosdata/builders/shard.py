@@ -30,7 +30,7 @@ from mosdata.manifests.places import (
     stamp_of,
 )
 from mosdata.manifests.rows import Rating, Utterance
-from mosdata.manifests.schema import clips_schema, clips_table, ratings_batch, ratings_schema
+from mosdata.manifests.schema import clips_schema, clips_table, ratings_schema, ratings_table
 from mosdata.manifests.store import ROW_GROUP_ROWS, ParquetRows, content_sum
 
 
@@ -201,7 +201,7 @@ def _tables(
 def _table(rows: Sequence[Utterance | Rating], spec: StageSpec, tally: _Tally) -> pa.Table:
     tally.num_rows += len(rows)
     if spec.table == "ratings":
-        return pa.Table.from_batches([ratings_batch(cast("Sequence[Rating]", rows))])
+        return ratings_table(cast("Sequence[Rating]", rows))
     clips = cast("Sequence[Utterance]", rows)
     tally.duration_s += sum(row.duration_s for row in clips)
     tally.content_sum += content_sum(clips)

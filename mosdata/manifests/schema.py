@@ -274,12 +274,12 @@ def _corruptions(chains: Sequence[tuple[Applied, ...]]) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, items, type=pa.list_(CORRUPTION_TYPE))
 
 
-def ratings_batch(ratings: Iterable[Rating]) -> pa.RecordBatch:
-    """Ratings as one Arrow batch."""
+def ratings_table(ratings: Iterable[Rating]) -> pa.Table:
+    """Ratings as a table, column by column."""
     schema = ratings_schema()
     columns = zip(_columns(tuple(ratings), schema.names), schema, strict=True)
     arrays = [pa.array(column, field.type) for column, field in columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def utterances_from(table: pa.Table, class_names: Sequence[str]) -> Iterator[Utterance]:

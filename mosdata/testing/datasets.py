@@ -15,8 +15,8 @@ from mosdata.manifests.schema import (
     SCHEMA_VERSION,
     clips_schema,
     clips_table,
-    ratings_batch,
     ratings_schema,
+    ratings_table,
 )
 from mosdata.manifests.store import (
     FORMAT,
@@ -125,7 +125,7 @@ def _write_ratings(folder: Path, ratings: list[Rating]) -> list[dict[str, Any]]:
     path = folder / "ratings" / "test" / "part-00000.parquet"
     path.parent.mkdir(parents=True)
     writer = ParquetRows(path, ratings_schema())
-    writer.write(ratings_batch(ratings))
+    writer.write(ratings_table(ratings))
     writer.close()
     dimensions: dict[str, set[str]] = defaultdict(set)
     for rating in ratings:

@@ -17,8 +17,8 @@ from mosdata.manifests.schema import (
     class_names_of,
     clips_schema,
     clips_table,
-    ratings_batch,
     ratings_schema,
+    ratings_table,
     utterances_from,
 )
 from mosdata.manifests.store import ParquetRows, content_sum
@@ -161,7 +161,7 @@ def test_rows_come_back_from_parquet_as_they_were(tmp_path_factory, rows):
 @given(rows=st.lists(RATINGS_ROWS, min_size=1, max_size=5))
 def test_ratings_come_back_as_they_were(rows):
     """Every field of every score."""
-    assert rows == [Rating(**values) for values in ratings_batch(rows).to_pylist()]
+    assert rows == [Rating(**values) for values in ratings_table(rows).to_pylist()]
 
 
 def test_columns_that_were_not_read_keep_a_blank():

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from mosdata.errors import InvalidRatings, NothingFound
 from mosdata.manifests.rows import Rating
-from mosdata.manifests.schema import ratings_batch
+from mosdata.manifests.schema import ratings_table
 from mosdata.raters.codes import encode
 from mosdata.raters.panel import Panel
 
 
 def table_of(*ratings):
     """Ratings as Arrow."""
-    return pa.Table.from_batches([ratings_batch(ratings)])
+    return ratings_table(ratings)
 
 
 def rating(clip, value, **more):
