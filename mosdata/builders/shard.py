@@ -165,10 +165,11 @@ def _made(
     attempt: Path,
 ) -> Receipt:
     tally = _Tally()
+    schema = table_schema(spec)
     try:
         with open_marker(run, shard) as marker, SelfStop(marker, deadline_s) as limit:
             maker = Maker(run, shard, bench, limit)
-            written = _write(attempt, _tables(maker.rows(), spec, tally), spec)
+            written = _write(attempt, _tables(maker.rows(), schema, tally), schema)
     except BaseException:
         attempt.unlink(missing_ok=True)
         raise
@@ -186,26 +187,26 @@ def _made(
 
 
 def _tables(
-    rows: Iterator[Utterance | Rating], spec: StageSpec, tally: _Tally
+    rows: Iterator[Utterance | Rating], schema: pa.Schema, tally: _Tally
 ) -> Iterator[pa.Table]:
     pending: list[Utterance | Rating] = []
     for row in rows:
         pending.append(row)
         if len(pending) == ROW_GROUP_ROWS:
-            yield _table(pending, spec, tally)
+            yield _table(pending, schema, tally)
             pending = []
     if pending:
-        yield _table(pending, spec, tally)
+        yield _table(pending, schema, tally)
 
 
-def _table(rows: Sequence[Utterance | Rating], spec: StageSpec, tally: _Tally) -> pa.Table:
+def _table(rows: Sequence[Utterance | Rating], schema: pa.Schema, tally: _Tally) -> pa.Table:
     tally.num_rows += len(rows)
-    if spec.table == "ratings":
+    if isinstance(rows[0], Rating):
         return ratings_table(cast("Sequence[Rating]", rows))
     clips = cast("Sequence[Utterance]", rows)
     tally.duration_s += sum(row.duration_s for row in clips)
     tally.content_sum += content_sum(clips)
-    return clips_table(clips, table_schema(spec))
+    return clips_table(clips, schema)
 
 
 def table_schema(spec: StageSpec) -> pa.Schema:
@@ -215,12 +216,12 @@ def table_schema(spec: StageSpec) -> pa.Schema:
     return clips_schema(class_names=spec.class_names, sample_rate_hz=spec.sample_rate_hz)
 
 
-def _write(path: Path, tables: Iterator[pa.Table], spec: StageSpec) -> bool:
+def _write(path: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> bool:
     """Write all tables; False, and no file, where there are none."""
     first = next(tables, None)
     if first is None:
         return False
-    writer = ParquetRows(path, table_schema(spec))
+    writer = ParquetRows(path, schema)
     try:
         writer.write(first)
         for table in tables:

@@ -20,11 +20,13 @@ KEPT_MEMORY: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     "MALLOC_TOP_PAD_": str(32 << 20),
     TUNABLES: "glibc.malloc.hugetlb=1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 """glibc keeps what a clip's arrays used for the next clip, rather than asking the system for it
 page by page, over and over: a tenth of a worker's time. What it asks for it asks for in huge pages,
 where the system lends them: some 5 % again, for the arrays of a clip are more pages than a core
-has in mind. Other C libraries ignore it."""
+has in mind. Arrow takes its memory from there too, for its own pool would give back what a row
+group needed before the next one is made. Other C libraries ignore it."""
 
 
 def keeping_memory(environment: Mapping[str, str]) -> dict[str, str]:
