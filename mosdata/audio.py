@@ -305,7 +305,7 @@ def _levels(clip: Rounded) -> Levels:
     if peak >= 32767:
         peak = max(int(pcm.max()), -int(pcm.min()))
         clipped = int(np.count_nonzero((pcm >= 32767) | (pcm <= -32767)))
-    rms = float(np.sqrt(sum_of_squares(pcm) / len(pcm)))
+    rms = math.sqrt(sum_of_squares(pcm) / len(pcm))
     return Levels(
         peak_dbfs=_dbfs(peak / PCM16_SCALE),
         rms_dbfs=_dbfs(rms / PCM16_SCALE),
@@ -329,7 +329,7 @@ def sum_of_squares(samples: Samples | Pcm) -> float:
 
 
 def _dbfs(amplitude: float) -> float:
-    return max(SILENCE_DBFS, 20 * float(np.log10(amplitude))) if amplitude > 0 else SILENCE_DBFS
+    return max(SILENCE_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else SILENCE_DBFS
 
 
 def _bandwidth_hz(pcm: Pcm, sample_rate_hz: int) -> float:
@@ -339,25 +339,25 @@ def _bandwidth_hz(pcm: Pcm, sample_rate_hz: int) -> float:
     factor would cost more than speaking it. They lie side by side: the Hamming window is nowhere
     zero, so every sample has its say, and an overlap would cost twice as much for the same sum. A
     few frames at a time: memory does not grow with the clip, and what is summed up stays in the
-    cache.
+    cache. ``scipy.fftpack`` has the same transform as ``scipy.fft``, in place and with fewer calls
+    on the way to it.
     """
-    import scipy.fft
+    import scipy.fftpack
 
-    energy = np.zeros(BANDWIDTH_FRAME + 2)
+    energy = np.zeros(BANDWIDTH_FRAME)  # of bin 0, then the real and imaginary part of each bin
     step = FRAMES_AT_ONCE * BANDWIDTH_FRAME
     for first in range(0, len(pcm), step):
         part = pcm[first : first + step]
-        frames = np.zeros((-(-len(part) // BANDWIDTH_FRAME), BANDWIDTH_FRAME), np.float32)
-        frames.reshape(-1)[: len(part)] = part
+        frames = np.empty((-(-len(part) // BANDWIDTH_FRAME), BANDWIDTH_FRAME), np.float32)
+        line = frames.reshape(-1)
+        line[: len(part)] = part
+        line[len(part) :] = 0
         frames *= _window()
-        spectrum = scipy.fft.rfft(frames, axis=1, overwrite_x=True).view(np.float32)
+        spectrum = scipy.fftpack.rfft(frames, axis=1, overwrite_x=True)
         energy += np.einsum("fb,fb->b", spectrum, spectrum)
-    power = energy[::2] + energy[1::2]  # real and imaginary parts lie side by side
-    total = float(power.sum())
-    if total == 0:
-        return 0.0
-    edge = int(np.searchsorted(np.cumsum(power), 0.999 * total))
-    return min(edge, len(power) - 1) * sample_rate_hz / BANDWIDTH_FRAME
+    below = np.cumsum(energy)
+    place = int(np.searchsorted(below, 0.999 * below[-1]))
+    return (place + 1) // 2 * sample_rate_hz / BANDWIDTH_FRAME
 
 
 @lru_cache(maxsize=1)

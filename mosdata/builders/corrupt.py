@@ -133,6 +133,10 @@ class CorruptStage:
         for name in config.values:
             if name not in known:
                 raise UnknownName("physical value of these kinds", name, sorted(known))
+        self._given = {
+            name: {k: v for k, v in config.values.items() if k in made.parameters}
+            for name, made in corruptions.items()
+        }
         self._ladders = {name: self._ladder(made) for name, made in corruptions.items()}
 
     @property
@@ -188,11 +192,7 @@ class CorruptStage:
 
     def _damages(self, chain: Chain) -> Iterator[dict[str, JSON]]:
         """The copies of one chain: one a level, or the one with the values given."""
-        values: dict[str, JSON] = {}
-        for name in chain:
-            known = build_corruption(name).parameters
-            own: dict[str, JSON] = {k: v for k, v in self.config.values.items() if k in known}
-            values |= {name: own} if own else {}
+        values: dict[str, JSON] = {name: {**own} for name in chain if (own := self._given[name])}
         more: dict[str, JSON] = {"values": values} if values else {}
         if self.config.order == "given":
             more["order"] = "given"
@@ -213,8 +213,7 @@ class CorruptStage:
     def _ladder(self, corruption: Corruption) -> dict[str, JSON]:
         """The physical values of every level, and a check of those that were given."""
         rate_hz = self.source.sample_rate_hz or 16_000  # no rate: no clip, no copy
-        given = {k: v for k, v in self.config.values.items() if k in corruption.parameters}
-        if given:
+        if given := self._given[corruption.name]:
             corruption.values_of(given, rate_hz)
         elif not self.config.levels:
             raise InvalidValue(
@@ -339,7 +338,7 @@ class CorruptBench:
         self._seed: int = config["seed"]
         self._sources = SourceClips(folder)
         self._pool = Materials(
-            folder,
+            self._sources,
             entries=config["pool"],
             files=config["files"],
             folders={name: place for name, place in spec.inputs.items() if name != "source"},

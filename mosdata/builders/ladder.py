@@ -120,7 +120,7 @@ def open_ladder(
             raise InvalidValue("--clip", clip_id, "a clip of a dataset; this is a file")
         if needs == "speech" and others is None:
             raise NothingFound(f"{kind} mixes in other speech: give its folder with --others.")
-        pool = _FilePool(source.parent, others, files=files, folders=places_of_files)
+        pool = _FilePool(others, files=files, folders=places_of_files)
         return Ladder(
             kind=kind,
             clip=decode_audio(source),
@@ -135,15 +135,14 @@ def open_ladder(
     dataset = open_dataset(source)
     for _, place, row in places(dataset, ("id",)):
         if clip_id in (None, row["id"]):
-            utterance = SourceClips(dataset.folder).fetch(place)
+            clips = SourceClips(dataset.folder)
+            utterance = clips.fetch(place)
             entries = [entry.to_json() for entry in choose_clips(dataset)]
             return Ladder(
                 kind=kind,
                 clip=utterance.clip(),
                 clip_name=utterance.id,
-                pool=Materials(
-                    dataset.folder, entries=entries, files=files, folders=places_of_files
-                ),
+                pool=Materials(clips, entries=entries, files=files, folders=places_of_files),
                 sentence=utterance.sentence,
                 speaker=utterance.speaker,
                 seed=seed,
@@ -156,13 +155,12 @@ class _FilePool(Materials):
 
     def __init__(
         self,
-        home: Path,
         others: Path | None,
         *,
         files: Mapping[Any, Mapping[str, str]],
         folders: Mapping[Any, str],
     ) -> None:
-        super().__init__(home, entries=[], files=files, folders=folders)
+        super().__init__(None, entries=[], files=files, folders=folders)
         self._others = AudioFolder(others) if others is not None else None
 
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,7 +85,7 @@ class Materials:
     """The pool of a worker: clips of the source dataset and files, each read once.
 
     Args:
-        source: folder of the dataset.
+        sources: the dataset's clips; None where no clip may be mixed in.
         entries: clips that may be mixed in, as :meth:`PoolEntry.to_json` gives them.
         files: material -> path within its folder -> checksum.
         folders: material -> where its folder lies.
@@ -94,13 +93,13 @@ class Materials:
 
     def __init__(
         self,
-        source: Path,
+        sources: SourceClips | None,
         *,
         entries: list[list[Any]],
         files: Mapping[Any, Mapping[str, str]],
         folders: Mapping[Any, str],
     ) -> None:
-        self._source = source
+        self._sources = sources
         self._entries = {
             clip_id: PoolEntry(
                 clip_id=clip_id, sentence=sentence, speaker=speaker, place=Place.from_json(place)
@@ -112,10 +111,6 @@ class Materials:
         self._clips: dict[str, Clip] = {}
         self._decoded: dict[tuple[str, str, int], Clip] = {}
 
-    @cached_property
-    def _sources(self) -> SourceClips:
-        return SourceClips(self._source)
-
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Clips with another text and another speaker."""
         return tuple(
@@ -126,7 +121,7 @@ class Materials:
 
     def clip(self, clip_id: str) -> Clip:
         """A clip of the dataset."""
-        if clip_id not in self._entries:
+        if self._sources is None or clip_id not in self._entries:
             raise NothingFound(f"The pool has no clip {clip_id!r}: use the one it was drawn from.")
         if clip_id not in self._clips:
             self._clips[clip_id] = self._sources.fetch(self._entries[clip_id].place).clip()

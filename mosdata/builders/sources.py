@@ -52,9 +52,10 @@ def places(
 
 
 class SourceClips:
-    """Fetches clips by place, with the last row groups kept in memory.
+    """Fetches clips by place; the row groups that were used last are kept in memory.
 
-    Records come in file order, so nearly every fetch finds its row group there.
+    Records come in file order, so nearly every fetch finds its row group there, and a clip from
+    elsewhere, to be mixed in, leaves it there.
     """
 
     def __init__(self, folder: Path, *, keep_groups: int = 2) -> None:
@@ -70,11 +71,13 @@ class SourceClips:
             RecordRejected: the file is gone or damaged there.
         """
         key = (place.path, place.group)
-        if key not in self._groups:
-            self._groups[key] = self._read(place)
-            if len(self._groups) > self._keep_groups:
+        rows = self._groups.pop(key, None)
+        if rows is None:
+            rows = self._read(place)
+            if len(self._groups) == self._keep_groups:
                 del self._groups[next(iter(self._groups))]
-        return self._groups[key][place.row]
+        self._groups[key] = rows  # the last one used is the last one to go
+        return rows[place.row]
 
     def _read(self, place: Place) -> list[Utterance]:
         try:

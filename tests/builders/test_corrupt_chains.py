@@ -192,7 +192,7 @@ def test_a_file_that_changed_is_not_used(noises, source):
 
     files = find_files(noises, "noise")
     pool = Materials(
-        source.folder, entries=[], files={"noise": files}, folders={"noise": str(noises)}
+        None, entries=[], files={"noise": files}, folders={"noise": str(noises)}
     )
     soundfile.write(noises / "fan.wav", np.zeros(100), 16_000)
 
@@ -212,7 +212,7 @@ def test_no_path_leaves_the_folder(tmp_path, noises, source):
     soundfile.write(tmp_path / "secret.wav", np.ones(100), 16_000)
     digest = find_files(noises, "noise")["fan.wav"]
     pool = Materials(
-        source.folder,
+        None,
         entries=[],
         files={"noise": {"../secret.wav": digest}},
         folders={"noise": str(noises)},
