@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -286,6 +286,24 @@ def test_bandwidth_is_where_the_energy_ends():
 
     assert measure_levels(heard).bandwidth_hz == pytest.approx(6_000, abs=4 * BIN_HZ)
     assert measure_levels(unheard).bandwidth_hz == pytest.approx(500, abs=4 * BIN_HZ)
+
+
+@given(st.integers(1, 200_000), st.floats(-1.9, 0.9), st.integers(0, 2**32 - 1))
+@settings(max_examples=25)
+def test_bandwidth_is_that_of_its_definition(num_samples, pole, seed):
+    """Of 99.9 % of the energy of Hamming frames side by side, in double precision by numpy."""
+    noise = np.random.default_rng(seed).standard_normal(num_samples)
+    coloured = noise - pole * np.roll(noise, 1)
+    clip = Clip((0.1 * coloured).astype(np.float32), 16_000)
+
+    pcm = to_pcm16(clip.samples).astype(float)
+    assume(pcm.any())
+    frames = np.pad(pcm, (0, -len(pcm) % 1024)).reshape(-1, 1024) * np.hamming(1024)
+    power = (np.abs(np.fft.rfft(frames, axis=1)) ** 2).sum(axis=0)
+    share = np.cumsum(power) / power.sum()
+    found = round(measure_levels(clip).bandwidth_hz / BIN_HZ)
+    assert share[found] >= 0.999 - 1e-6
+    assert found == 0 or share[found - 1] < 0.999 + 1e-6
 
 
 def test_clipped_samples_are_counted_at_both_ends_of_the_scale():

@@ -191,9 +191,7 @@ def test_a_file_that_changed_is_not_used(noises, source):
     import soundfile
 
     files = find_files(noises, "noise")
-    pool = Materials(
-        None, entries=[], files={"noise": files}, folders={"noise": str(noises)}
-    )
+    pool = Materials(None, entries=[], files={"noise": files}, folders={"noise": str(noises)})
     soundfile.write(noises / "fan.wav", np.zeros(100), 16_000)
 
     assert ("fan.wav", "street/tram.flac") == pool.files("noise")
