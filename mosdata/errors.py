@@ -55,7 +55,8 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = get_close_matches(given.lower(), names, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"No {kind} is called {given!r}.{hint} Known: {', '.join(names)}.")
+        known_ones = f"Known: {', '.join(names)}." if names else "There is none."
+        super().__init__(f"No {kind} is called {given!r}.{hint} {known_ones}")
 
 
 class InvalidValue(UsageError):

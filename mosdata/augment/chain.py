@@ -115,7 +115,7 @@ def _refuse_paths(name: str) -> None:
 
 def _each_once(names: Iterable[str]) -> list[str]:
     given = list(names)
-    if len({*given}) < len(given):
+    if len({name.partition("(")[0] for name in given}) < len(given):  # whatever its arguments
         raise InvalidValue("chain", ",".join(given), "each corruption once")
     return given
 

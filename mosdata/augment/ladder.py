@@ -192,9 +192,11 @@ def check_level(level: float) -> float:
     """Return a level that lies in [0, 1].
 
     Raises:
-        InvalidValue: it does not, or is NaN.
+        InvalidValue: it does not, or is NaN or no number.
     """
-    if math.isnan(level) or not 0 <= level <= 1:
+    given: object = level  # from a config, it may be anything
+    is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
+    if not (is_number and 0 <= level <= 1):  # nor NaN
         raise InvalidValue("level", level, "a number from 0 (untouched) to 1 (strongest)")
     return float(level)
 

@@ -13,8 +13,8 @@ from mosdata.errors import InvalidValue
 MAX_LEVELS: Final = 1000
 TABLE_LEVELS: Final = (0.1, 0.25, 0.5, 0.75, 1.0)
 ALLOWED: Final = (
-    "numbers from 0 to 1: one (0.3), a list (0.2,0.5), or start:stop:step with the stop included "
-    "(0:1:0.25)"
+    "numbers from 0 to 1: one (0.3), a list (0.2,0.5), or start:stop:step (0:1:0.25), whose "
+    "stop is a level where the steps meet it"
 )
 
 

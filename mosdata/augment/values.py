@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from mosdata.augment.corruptions import KINDS, build_corruption
+from mosdata.augment.base import Material
+from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.errors import InvalidValue, MissingExtra
 
 
@@ -29,15 +30,27 @@ def read_values(texts: Iterable[str], **named: float | None) -> dict[str, float]
     return values
 
 
-def kinds_with(values: Iterable[str], kinds: Sequence[str]) -> tuple[str, ...]:
-    """Those of some kinds, groups written out, that have all these values.
+def kinds_with(
+    values: Iterable[str], kinds: Sequence[str], *, without: Iterable[Material] = ()
+) -> tuple[str, ...]:
+    """Kinds that were named, and of groups, written out, those that have all these values.
+
+    Args:
+        values: names of physical values.
+        kinds: names of corruptions and groups.
+        without: materials that are not there; members of groups that need them are left out.
 
     Raises:
-        InvalidValue: none has.
+        InvalidValue: no member of the groups has, and no kind was named.
     """
-    wanted = {*values}
-    members = [name for kind in kinds for name in KINDS.get(kind, (kind,))]
-    fitting = tuple(name for name in members if wanted <= _parameters(name))
+    wanted, missing = {*values}, {*without}
+    fitting = tuple(
+        name
+        for kind in kinds
+        for name in KINDS.get(kind, (kind,))
+        if kind not in KINDS
+        or (wanted <= _parameters(name) and CORRUPTIONS[name].needs not in missing)
+    )
     if not fitting:
         raise InvalidValue(
             "--param", ", ".join(sorted(wanted)), "values of one kind; name it with --kinds"

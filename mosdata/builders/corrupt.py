@@ -6,6 +6,7 @@ of its own, in which every copy finds its clean parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +14,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from mosdata.audio import Clip
+import numpy as np
+
+from mosdata.audio import Clip, Pcm, to_pcm16
 from mosdata.augment.base import Corruption, Material
 from mosdata.augment.chain import Order, harm, in_physical_order
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
-from mosdata.errors import InvalidValue, MissingExtra, NothingFound, UnknownName
+from mosdata.errors import (
+    InvalidValue,
+    MissingExtra,
+    NothingFound,
+    RecordRejected,
+    UnknownName,
+)
 from mosdata.manifests.audible import check_audible
 from mosdata.manifests.ids import JSON, rng_for, stable_id
 from mosdata.manifests.places import place_of
@@ -29,6 +38,9 @@ from mosdata.manifests.store import Dataset
 
 SHORTEST_CHAIN: Final = 2
 LONGEST_CHAIN: Final = 4
+
+SAMPLES_COMPARED: Final = 4_096
+"""Of a copy and its source at a time, until they differ."""
 
 Chain = tuple[str, ...]
 
@@ -133,6 +145,9 @@ class CorruptStage:
         for name in config.values:
             if name not in known:
                 raise UnknownName("physical value of these kinds", name, sorted(known))
+        self._rates_hz = sorted(
+            source.table(["sample_rate_hz"])["sample_rate_hz"].unique().to_pylist()
+        )
         self._given = {
             name: {k: v for k, v in config.values.items() if k in made.parameters}
             for name, made in corruptions.items()
@@ -191,12 +206,17 @@ class CorruptStage:
                         yield self._record(child, split, place, damage)
 
     def _damages(self, chain: Chain) -> Iterator[dict[str, JSON]]:
-        """The copies of one chain: one a level, or the one with the values given."""
+        """The copies of one chain: one a level, or the one with the values given.
+
+        Level 0 is the source itself, and no copy.
+        """
         values: dict[str, JSON] = {name: {**own} for name in chain if (own := self._given[name])}
         more: dict[str, JSON] = {"values": values} if values else {}
         if self.config.order == "given":
             more["order"] = "given"
-        levels: Sequence[float | None] = self._levels or [None]
+        levels: Sequence[float | None] = self._levels
+        if not self.config.levels or (values and len(values) == len(chain)):
+            levels = [None]  # where every value is given, no level has a say
         for level in levels:
             yield {"kinds": list(chain), "level": level, **more}
 
@@ -214,7 +234,7 @@ class CorruptStage:
         """The physical values of every level, and a check of those that were given."""
         rate_hz = self.source.sample_rate_hz or 16_000  # no rate: no clip, no copy
         if given := self._given[corruption.name]:
-            corruption.values_of(given, rate_hz)
+            _check_at_any(corruption, given, self._rates_hz or [rate_hz])
         elif not self.config.levels:
             raise InvalidValue(
                 "--param",
@@ -263,20 +283,45 @@ class CorruptStage:
 
     def estimate(self) -> Estimate:
         """Counts, hours and bytes; corrupted copies are as long as their sources."""
-        per_clip = 1 if self.config.chain else self.config.chains or self._per_clip
-        copies = max(1, len(self._levels)) * per_clip + self.keeps_sources
+        copies = self._copies_per_clip() + self.keeps_sources
         num_bytes = sum(file.bytes for file in self.source.files)
         return Estimate(
-            num_records=self.source.num_rows * copies,
+            num_records=round(self.source.num_rows * copies),
             duration_s=float(self.source.manifest.get("duration_s", 0)) * copies,
             num_bytes=int(num_bytes * copies * 1.15),
         )
+
+    def _copies_per_clip(self) -> float:
+        """How many in the mean; of drawn chains as if none had all of its values given."""
+        if self.config.chain:
+            return len([*self._damages(self.config.chain)])
+        if self.config.chains:
+            return self.config.chains * (len(self._levels) if self.config.levels else 1)
+        of_all = sum(len([*self._damages((kind,))]) for kind in self.kinds)
+        return of_all * self._per_clip / len(self.kinds)
 
     def provenance(self) -> dict[str, JSON]:
         """The corruptions, and all that is known of the source."""
         path = self.source.folder / "provenance.json"
         parent = json.loads(path.read_text("utf-8")) if path.is_file() else None
         return {"corruptions": list(self.kinds), "levels": list(self._levels), "parent": parent}
+
+
+def _check_at_any(
+    corruption: Corruption, given: Mapping[str, float], rates_hz: Sequence[int]
+) -> None:
+    """Refuse values that no clip can have; a clip of a rate that cannot is put aside later.
+
+    Raises:
+        InvalidValue: they mean nothing at any of these rates.
+    """
+    for rate_hz in rates_hz[:-1]:
+        try:
+            corruption.values_of(given, rate_hz)
+        except InvalidValue:
+            continue
+        return
+    corruption.values_of(given, rates_hz[-1])
 
 
 def needs_of(kind: str) -> Material | None:
@@ -329,6 +374,32 @@ def _has_others(source: Dataset) -> bool:
     return min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2
 
 
+@contextlib.contextmanager
+def _value_refused_by_clip(values: Mapping[str, Any]) -> Iterator[None]:
+    """A physical value that other clips can have, and this one's sampling rate can't.
+
+    Raises:
+        RecordRejected: it can't; the plan made sure that some can.
+    """
+    try:
+        yield
+    except InvalidValue as error:
+        if not values:
+            raise
+        raise RecordRejected("value_not_possible", f"{error} Other clips have another rate.") from (
+            error
+        )
+
+
+def _same_samples(pcm: Pcm, clip: Clip) -> bool:
+    """Whether a copy is stored as its source is; nearly always the first samples tell."""
+    for start in range(0, len(pcm), SAMPLES_COMPARED):
+        part = slice(start, start + SAMPLES_COMPARED)
+        if not np.array_equal(pcm[part], to_pcm16(clip.samples[part])):
+            return False
+    return True
+
+
 class CorruptBench:
     """Makes corrupted copies of clips that it fetches from the source dataset."""
 
@@ -352,18 +423,19 @@ class CorruptBench:
         if "kinds" not in values:
             return [source]
         clip = self._decoded(source)
-        applied, harmed = harm(
-            values["kinds"],
-            values["level"] or 0.0,
-            clip,
-            seed=self._seed,
-            record_id=source.id,
-            values=values.get("values", {}),
-            order=values.get("order", "physical"),
-            pool=self._pool,
-            sentence=source.sentence,
-            speaker=source.speaker,
-        )
+        with _value_refused_by_clip(values.get("values", {})):
+            applied, harmed = harm(
+                values["kinds"],
+                values["level"] or 0.0,
+                clip,
+                seed=self._seed,
+                record_id=source.id,
+                values=values.get("values", {}),
+                order=values.get("order", "physical"),
+                pool=self._pool.of_split(record.split),
+                sentence=source.sentence,
+                speaker=source.speaker,
+            )
         made = source.to_store(
             harmed,
             id=record.id,
@@ -374,6 +446,12 @@ class CorruptBench:
             mos_votes=None,
             mos_scale=None,
         )
+        if _same_samples(made.sound.pcm, clip):
+            raise RecordRejected(
+                "unchanged",
+                f"{', '.join(values['kinds'])} left every 16-bit sample of this clip as it was: "
+                "a copy would be its source under another label.",
+            )
         return [made]
 
     def _decoded(self, source: Utterance) -> Clip:

@@ -6,8 +6,10 @@ folder lies is an input and no part of the identity. A file that changed since i
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +21,19 @@ from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.errors import InvalidValue, NothingFound
 from mosdata.manifests.ids import JSON, unit_hash
 from mosdata.manifests.places import place_of, stays_inside
+from mosdata.manifests.splits import SPLITS
 from mosdata.manifests.store import Dataset
 
 POOL_SIZE: Final = 64
-"""Clips of the source dataset that may be mixed in."""
+"""Clips of each split of the source dataset that may be mixed in."""
 
 OPTIONS: Final[Mapping[Material, str]] = {
     "noise": "--noise",
     "impulse_responses": "--impulse-responses",
 }
 """Materials that come from a folder, and the option that names it."""
+
+TRAIN: Final = SPLITS[0]
 
 KEPT_SAMPLES: Final = 48_000 * 60 * 20
 """Of decoded files, in memory of a worker: 230 MB; the oldest go first."""
@@ -41,22 +46,36 @@ class PoolEntry:
     clip_id: str
     sentence: str
     speaker: str
+    split: str
     place: Place
 
     def to_json(self) -> list[JSON]:
         """As part of a plan."""
-        return [self.clip_id, self.sentence, self.speaker, self.place.to_json()]
+        return [self.clip_id, self.sentence, self.speaker, self.split, self.place.to_json()]
 
 
 def choose_clips(source: Dataset) -> list[PoolEntry]:
-    """A sample of the clean clips that depends on their ids alone."""
+    """A sample of the clean clips of each split that depends on their ids alone."""
     columns = ("id", "sentence", "speaker", "parent_id")
     clean = [
-        PoolEntry(clip_id=row["id"], sentence=row["sentence"], speaker=row["speaker"], place=place)
-        for _, place, row in places(source, columns)
+        PoolEntry(
+            clip_id=row["id"],
+            sentence=row["sentence"],
+            speaker=row["speaker"],
+            split=split,
+            place=place,
+        )
+        for split, place, row in places(source, columns)
         if row["parent_id"] is None
     ]
-    return sorted(clean, key=lambda entry: unit_hash(f"pool/{entry.clip_id}"))[:POOL_SIZE]
+    clean.sort(key=lambda entry: unit_hash(f"pool/{entry.clip_id}"))
+    num_taken: Counter[str] = Counter()
+    chosen: list[PoolEntry] = []
+    for entry in clean:
+        if num_taken[entry.split] < POOL_SIZE:
+            num_taken[entry.split] += 1
+            chosen.append(entry)
+    return chosen
 
 
 def find_files(folder: Path, material: Material) -> dict[str, str]:
@@ -102,22 +121,47 @@ class Materials:
         self._sources = sources
         self._entries = {
             clip_id: PoolEntry(
-                clip_id=clip_id, sentence=sentence, speaker=speaker, place=Place.from_json(place)
+                clip_id=clip_id,
+                sentence=sentence,
+                speaker=speaker,
+                split=split,
+                place=Place.from_json(place),
             )
-            for clip_id, sentence, speaker, place in entries
+            for clip_id, sentence, speaker, split, place in entries
         }
         self._files = files
         self._folders = {material: place_of(folder) for material, folder in folders.items()}
+        self._mixable: Sequence[Sequence[PoolEntry]] = [[*self._entries.values()]]
+        self._of_splits: dict[str, Materials] = {}
         self._clips: dict[str, Clip] = {}
         self._decoded: dict[tuple[str, str, int], Clip] = {}
 
+    def of_split(self, split: str) -> Materials:
+        """The same materials, for clips of one split: no other split is heard in train.
+
+        Into a clip of validation or test go clips of its own split, and of train only where its
+        own has nobody else.
+        """
+        if split not in self._of_splits:
+            view = copy.copy(self)  # what is decoded once is there for all splits
+            names = dict.fromkeys((split, TRAIN))
+            view._mixable = [  # noqa: SLF001 - our own
+                [entry for entry in self._entries.values() if entry.split == name] for name in names
+            ]
+            self._of_splits[split] = view
+        return self._of_splits[split]
+
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Clips with another text and another speaker."""
-        return tuple(
-            entry.clip_id
-            for entry in self._entries.values()
-            if sentence != entry.sentence and speaker != entry.speaker
-        )
+        for entries in self._mixable:
+            found = tuple(
+                entry.clip_id
+                for entry in entries
+                if sentence != entry.sentence and speaker != entry.speaker
+            )
+            if found:
+                return found
+        return ()
 
     def clip(self, clip_id: str) -> Clip:
         """A clip of the dataset."""

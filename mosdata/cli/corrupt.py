@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from mosdata.cli.options import (
     orders_of,
     place,
 )
+
+if TYPE_CHECKING:
+    from mosdata.augment.base import Material
 
 RECORDS_PER_SHARD = 256
 
@@ -134,9 +137,11 @@ def corrupt(
         executor=executor, workers=workers, address=address, record_deadline=record_deadline
     )
     chosen = split_kinds(kinds or "speech")
+    folders: dict[Material, Path | None] = {"noise": noise, "impulse_responses": impulse_responses}
+    missing = [material for material, folder in folders.items() if folder is None]
     config = CorruptConfig(
         levels=() if level is None else parse_levels(level),
-        kinds=chosen if level is not None or kinds else kinds_with(values, chosen),
+        kinds=chosen if level is not None else kinds_with(values, chosen, without=missing),
         per_clip=per_clip,
         chain=() if chain is None else split_kinds(chain),
         chains=chains,

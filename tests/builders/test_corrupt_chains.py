@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mosdata.audio import Clip
-from mosdata.augment.chain import apply_chain
+from mosdata.augment.chain import apply_chain, harm
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS
 from mosdata.augment.pool import MemoryPool
+from mosdata.augment.values import kinds_with
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
 from mosdata.builders.materials import Materials, find_files
 from mosdata.errors import InvalidValue, NothingFound, UnknownName
@@ -100,6 +101,46 @@ def test_values_and_levels_go_together_in_a_chain(source):
 
     assert all(payload["values"] == {"white_noise": {"snr_db": 10}} for payload in payloads)
     assert all(payload["level"] == 0.5 for payload in payloads)
+
+
+def test_where_all_values_are_given_no_level_has_a_say(source):
+    """One copy and not one a level; a link without its value has its levels."""
+    config = CorruptConfig(
+        levels=(0.1, 0.5),
+        kinds=("white_noise", "mp3"),
+        per_clip=0,
+        values={"snr_db": 10},
+        keep_sources=False,
+    )
+    stage = CorruptStage(source, config)
+    made = [(*p["kinds"], p["level"]) for p in (record.payload for record in stage.records())]
+
+    assert made == 4 * [("white_noise", None), ("mp3", 0.1), ("mp3", 0.5)]
+    assert stage.estimate().num_records == len(made)
+
+
+def test_a_group_gives_those_that_have_the_value_and_what_they_need():
+    """A kind that was named stays, so that the error can say what it has."""
+    assert kinds_with(["snr_db"], ["speech"]) == ("white_noise",)
+    noises = kinds_with(["snr_db"], ["noise"], without=["noise"])
+    assert "pink_noise" in noises
+    assert not {"background_noise", "overlap"} & {*noises}
+    assert kinds_with(["snr_db"], ["reverb"]) == ("reverb",)
+    with pytest.raises(InvalidValue):
+        kinds_with(["no_such_value"], ["all"])
+
+
+def test_two_of_one_transform_are_two_of_one_kind():
+    """However their arguments are spelled."""
+    with pytest.raises(InvalidValue, match="once"):
+        CorruptConfig(levels=(1.0,), chain=("am:Gain", "am:Gain(max_gain_db=-2,min_gain_db=-3)"))
+
+
+@pytest.mark.parametrize("level", ["loud", None, True, float("nan"), -0.1, 1.5])
+def test_a_level_that_is_none_is_refused(level):
+    """With the same words, whatever was given."""
+    with pytest.raises(InvalidValue, match="level"):
+        harm(["gain"], level, speechlike(0.4), seed=0, record_id="a")
 
 
 def test_another_value_is_another_copy(source):

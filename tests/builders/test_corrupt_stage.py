@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from mosdata.audio import Clip
 from mosdata.augment.chain import apply_chain
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
 from mosdata.builders.verify import verify_files
 from mosdata.errors import InvalidValue, UnknownName
 from mosdata.manifests.store import open_dataset
-from mosdata.testing import human_ratings, utterance, write_dataset
+from mosdata.testing import human_ratings, speechlike, utterance, write_dataset
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +186,6 @@ def test_copies_of_copies_carry_the_whole_chain(tmp_path, corrupted, run):
 
 def test_a_silent_clip_is_put_aside_with_a_reason(tmp_path, run):
     """Silence has no quality to harm; its source stays."""
-    from mosdata.audio import Clip
-
     silent = utterance(0, Clip(np.zeros(8000, np.float32), 16_000))
     source = write_dataset(tmp_path / "source", {"train": [silent, utterance(1)]})
     config = CorruptConfig(levels=(0.5,), kinds=("white_noise",))
@@ -244,3 +243,67 @@ def test_the_same_corruption_again_makes_no_copy_twice(tmp_path, corrupted, run)
     ids = open_dataset(tmp_path / "again").table(["id"])["id"].to_pylist()
     assert len(ids) == len({*ids})
     assert {*first.table(["id"])["id"].to_pylist()} < {*ids}
+
+
+def test_level_0_alone_is_the_sources_and_nothing_else(tmp_path, built, run, sources):
+    """No copy under another label, and no score lost."""
+    config = CorruptConfig(levels=(0.0,), kinds=("white_noise",), keep_sources=False)
+    stage = CorruptStage(open_dataset(built), config)
+
+    made = run(stage, tmp_path / "out").dataset
+
+    assert sources == {row.id: row for row in made.utterances()}
+    assert stage.estimate().num_records == len(sources)
+
+
+def voices(split, num_clips):
+    """Clips of a split; every one of another text and another voice."""
+    return [
+        utterance(sum(map(ord, split)) * 10 + i, speaker=f"{split}-{i}", sentence=f"{split}-{i}")
+        for i in range(num_clips)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["overlap", "babble"])
+def test_what_is_mixed_in_comes_from_the_same_split(tmp_path, run, kind):
+    """Train never hears another split; a test clip that is alone hears train."""
+    rows = {"train": voices("train", 4), "validation": voices("validation", 3)}
+    source = write_dataset(tmp_path / "source", {**rows, "test": voices("test", 1)})
+    config = CorruptConfig(levels=(0.5,), kinds=(kind,), keep_sources=False)
+
+    made = run(CorruptStage(source, config), tmp_path / "out").dataset
+
+    split_of = {row.id: split for split in source.splits for row in source.utterances(split)}
+    heard = {}
+    for row in made.utterances():
+        (applied,) = row.corruptions
+        others = applied.params.get("talker_ids") or [applied.params["interferer_id"]]
+        heard.setdefault(split_of[row.parent_id], set()).update(split_of[who] for who in others)
+    assert heard == {"train": {"train"}, "validation": {"validation"}, "test": {"train"}}
+
+
+def test_a_value_that_one_clip_cannot_have_is_its_own_fate(tmp_path, run):
+    """5 kHz is no cutoff at 8 kHz; the other clip is made."""
+    both = [utterance(0), utterance(1, speechlike(0.5, 8_000, seed=1))]
+    source = write_dataset(tmp_path / "source", {"train": both})
+    kinds = ("low_pass",)
+    config = CorruptConfig(kinds=kinds, values={"cutoff_hz": 5_000}, keep_sources=False)
+
+    outcome = run(CorruptStage(source, config), tmp_path / "out")
+
+    assert [row.parent_id for row in outcome.dataset.utterances()] == [both[0].id]
+    assert dict(outcome.reasons) == {"value_not_possible": 1}
+    with pytest.raises(InvalidValue, match="cutoff_hz"):
+        CorruptStage(source, CorruptConfig(kinds=kinds, values={"cutoff_hz": 9_000}))
+
+
+def test_a_copy_that_is_its_source_is_put_aside(tmp_path, run):
+    """A constant has no times that could jitter: no false label."""
+    constant = utterance(0, Clip(np.full(16_000, 0.25, np.float32), 16_000))
+    source = write_dataset(tmp_path / "source", {"train": [constant, utterance(1)]})
+    config = CorruptConfig(levels=(1.0,), kinds=("jitter",), keep_sources=False)
+
+    outcome = run(CorruptStage(source, config), tmp_path / "out")
+
+    assert outcome.num_rows == 1
+    assert dict(outcome.reasons) == {"unchanged": 1}
