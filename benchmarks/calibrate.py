@@ -1,23 +1,26 @@
 """Measure how much every corruption harms, and lay its levels on one published curve.
 
     python benchmarks/calibrate.py --speak CLIPS             # adds clean synthetic speech
-    python benchmarks/calibrate.py --clips CLIPS [--kinds speech] [--noise DIR]
+    python benchmarks/calibrate.py --clips CLIPS --held-out OTHERS [--kinds speech] [--noise DIR]
                                    [--impulse-responses DIR] [--work DIR] [--workers 2] [--write]
+    python benchmarks/calibrate.py --held-out OTHERS         # what the committed levels do to them
 
-``CLIPS`` holds clean speech, one folder per speaker, 20 clips or more; add real speech of your own.
-For each kind the mean PESQ (wide band, P.862.2) and STOI are measured over positions of its scale,
-the curve of ``mosdata.augment.calibration`` is inverted, measured again at 20 levels, clip by clip,
-and inverted once more; the report is of the levels as they then are. ``--coarse`` measures seven
-places instead of 30. ``gain``, which PESQ cannot hear, is laid on the curve by the E-model (ITU-T
-G.107) instead. What was measured is kept in ``--work`` and not measured twice, so a run can
-be stopped and repeated; a kind is measured again when its code or its scale changes. ``--write``
-puts the knots into ``mosdata/augment/calibration.json``; without
+``CLIPS`` and ``OTHERS`` hold clean speech, one folder per speaker, 20 clips or more each, of
+different speakers; add real speech of your own.
+For each kind the mean PESQ (wide band, P.862.2) of ``CLIPS`` is measured over positions of its
+scale, the curve of ``mosdata.augment.calibration`` is inverted, measured again at 20 levels, and
+inverted once more. What is reported of the levels as they then are, PESQ clip by clip at 20 levels
+and STOI, is of ``OTHERS``, which had no part in it. ``gain``, which PESQ cannot hear, is laid on
+the curve by the E-model (ITU-T G.107) instead. What was measured is kept in ``--work`` and not
+measured twice, so a run can be stopped and repeated; a kind is measured again when its code or its
+scale changes. ``--write`` puts knots and report into ``mosdata/augment/calibration.json``; without
 ``--kinds`` for all, else for those.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import json
 import sys
@@ -32,7 +35,13 @@ import numpy as np
 
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.augment.base import Corruption
-from mosdata.augment.calibration import ANCHORED_ELSEWHERE, FILE, expected_mos_lqo
+from mosdata.augment.calibration import (
+    ANCHORED_ELSEWHERE,
+    FILE,
+    expected_mos_lqo,
+    knots_of,
+    measurement_of,
+)
 from mosdata.augment.corruptions import CORRUPTIONS, build_corruption, expand_kinds
 from mosdata.augment.pool import MemoryPool
 from mosdata.errors import RecordRejected, UsageError
@@ -44,7 +53,6 @@ from mosdata.testing import speechlike
 
 RATE_HZ = 16_000
 GRID = (0.0, 0.05, 0.12, 0.2, 0.3, 0.42, 0.55, 0.7, 0.85, 1.0)
-COARSE = (0.0, 0.12, 0.3, 0.42, 0.55, 0.7, 1.0)
 KNOTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ANCHORS = (0.25, 0.5, 0.75, 1.0)
 STEPS = tuple(round(0.05 * step, 2) for step in range(1, 21))
@@ -85,6 +93,16 @@ class Ground:
         loops = [np.resize(clip.samples, 10 * RATE_HZ) for clip in self.clips.values()]
         mixed = np.sum([loop / np.sqrt(np.mean(loop**2)) for loop in loops], axis=0)
         return Clip((0.1 * mixed / np.abs(mixed).max()).astype(np.float32), RATE_HZ)
+
+    @property
+    def speakers(self) -> list[str]:
+        return sorted({_speaker(name) for name in self.clips})
+
+    def about(self) -> dict[str, object]:
+        """What the committed file says of them."""
+        return {
+            "num_clips": len(self.clips), "num_speakers": len(self.speakers), "digest": self.digest
+        }  # fmt: skip
 
     def corruption(self, name: str, clip: str) -> Corruption:
         return build_corruption(name, pool=self.pool, sentence=clip, speaker=_speaker(clip))
@@ -156,6 +174,21 @@ def _measure(
     return _ground(*arguments).measure(name, values, metrics)
 
 
+@cache
+def _code_of(name: str) -> str:
+    """Digest of the module of a kind, as it is run: without docstrings and comments."""
+    module = import_module(f"mosdata.augment.{CORRUPTIONS[name].path.partition(':')[0]}")
+    tree = ast.parse(Path(str(module.__file__)).read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+
+
+def _is_text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+
+
 class Measurements:
     """Scores by kind and physical values, kept in a file and made by several processes."""
 
@@ -168,9 +201,7 @@ class Measurements:
         self._known = {entry["key"]: entry["scores"] for entry in map(json.loads, lines)}
 
     def _key(self, name: str, values: dict[str, float], metrics: tuple[str, ...]) -> str:
-        module = import_module(f"mosdata.augment.{CORRUPTIONS[name].path.partition(':')[0]}")
-        code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()[:16]
-        return canonical_json([name, values, self._digest, code, list(metrics)])
+        return canonical_json([name, values, self._digest, _code_of(name), list(metrics)])
 
     def at(
         self, wanted: list[tuple[str, dict[str, float]]], *metrics: str
@@ -240,16 +271,13 @@ class Search:
     def __init__(self, name: str) -> None:
         self.name = name
         self.means: dict[float, float] = {}
-        self.knots: list[tuple[float, float]] = []
-        self.ladder: list[np.ndarray] = []
+        self.knots: list[tuple[float, float]] = list(knots_of(name))
         self.floor = FLOOR
-        if name in ANCHORED_ELSEWHERE:
-            self.learn_of_model()
 
     def learn(self, positions: list[float], scores: list[dict[str, np.ndarray]]) -> None:
         """Take in what was measured, and lay the knots anew."""
-        self.ladder = [score["pesq"] for score in scores]
         if self.name in ANCHORED_ELSEWHERE:
+            self.learn_of_model()
             return
         for position, score in zip(positions, scores, strict=True):
             self.means[position] = mean_of(score["pesq"])
@@ -279,9 +307,11 @@ class Search:
 
     @property
     def anchor(self) -> str:
-        """What its levels rest on."""
+        """What its levels rest on; as committed, where nothing was measured now."""
         if self.name in ANCHORED_ELSEWHERE:
             return "e-model"
+        if not self.means:
+            return str(measurement_of(self.name).get("anchor", "position"))
         return "mild" if self.is_mild else "pesq"
 
     @property
@@ -301,16 +331,14 @@ class Search:
         return round(float(np.interp(level, levels, positions)), 6)
 
 
-def calibrate(names: list[str], measured: Measurements, *, coarse: bool) -> dict[str, Search]:
+def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:
     """Grid, inversion, 20 levels, inversion; all kinds of a round at once."""
     searches = {name: Search(name) for name in names}
-    for levels in (None, None if coarse else STEPS):
+    for levels in (None, STEPS):
         pairs = [
             (name, position)
             for name, search in searches.items()
-            for position in (
-                [search.position(x) for x in levels] if levels else COARSE if coarse else GRID
-            )
+            for position in ([search.position(x) for x in levels] if levels else GRID)
         ]
         scores = measured.at([(name, scale(name, position)) for name, position in pairs], "pesq")
         for name, search in searches.items():
@@ -320,41 +348,48 @@ def calibrate(names: list[str], measured: Measurements, *, coarse: bool) -> dict
     return searches
 
 
-def checked(searches: dict[str, Search], measured: Measurements) -> dict[str, dict[str, object]]:
-    """The ladders as they stand at the anchors, and every step of the 20 levels before."""
+def judged(searches: dict[str, Search], measured: Measurements) -> dict[str, dict[str, object]]:
+    """What the levels do to clips that had no part in laying them."""
     places = [
-        (search.name, search.position(level)) for search in searches.values() for level in ANCHORS
+        (name, scale(name, search.position(level)))
+        for name, search in searches.items()
+        for level in STEPS
     ]
-    values = [(name, scale(name, position)) for name, position in places]
-    pesq, stoi = measured.at(values, "pesq"), measured.at(values, "stoi")
-    width = len(ANCHORS)
-    return {
-        name: _report(
+    pesq = measured.at(places, "pesq")
+    is_anchor = [level in ANCHORS for _ in searches for level in STEPS]
+    anchors = [place for place, is_one in zip(places, is_anchor, strict=True) if is_one]
+    stoi = measured.at(anchors, "stoi")
+    report = {}
+    for index, (name, search) in enumerate(searches.items()):
+        rows = slice(index * len(STEPS), (index + 1) * len(STEPS))
+        heard = stoi[index * len(ANCHORS) : (index + 1) * len(ANCHORS)]
+        report[name] = _report(
             search,
-            dict(zip(ANCHORS, [value for _, value in values[i : i + width]], strict=True)),
-            [mean_of(score["pesq"]) for score in pesq[i : i + width]],
-            [float(np.nanmean(score["stoi"])) for score in stoi[i : i + width]],
+            dict(zip(STEPS, [values for _, values in places[rows]], strict=True)),
+            np.nan_to_num(np.array([score["pesq"] for score in pesq[rows]]), nan=FLOOR),
+            [float(np.nanmean(score["stoi"])) for score in heard],
         )
-        for i, (name, search) in zip(range(0, len(places), width), searches.items(), strict=True)
-    }
+    return report
 
 
 def _report(
-    search: Search, values: dict[float, dict[str, float]], means: list[float], stoi: list[float]
+    search: Search, values: dict[float, dict[str, float]], clips: np.ndarray, stoi: list[float]
 ) -> dict[str, object]:
-    curve = [expected_mos_lqo(level) for level in ANCHORS]
-    is_modelled = search.name in ANCHORED_ELSEWHERE
-    judged = [search.model_mos(search.position(x)) for x in ANCHORS] if is_modelled else means
-    clips = np.nan_to_num(np.array(search.ladder), nan=FLOOR)  # places x clips
+    """Of one kind; ``clips`` is PESQ of (levels, clips)."""
+    means = dict(zip(STEPS, clips.mean(axis=1).tolist(), strict=True))
+    models = {}
+    if search.name in ANCHORED_ELSEWHERE:
+        models = {level: search.model_mos(search.position(level)) for level in ANCHORS}
+    off = [abs((models or means)[level] - expected_mos_lqo(level)) for level in ANCHORS]
     rises = np.diff(clips, axis=0)
     return {
         "anchor": search.anchor,
         "knots": [list(knot) for knot in search.knots],
-        "values": {f"{level:g}": value for level, value in values.items()},
-        "mos_lqo": [round(mean, 2) for mean in means],
-        **({"mos_model": [round(mos, 2) for mos in judged]} if is_modelled else {}),
+        "values": {f"{level:g}": values[level] for level in ANCHORS},
+        "mos_lqo": [round(means[level], 2) for level in ANCHORS],
+        **({"mos_model": [round(mos, 2) for mos in models.values()]} if models else {}),
         "stoi": [round(mean, 3) for mean in stoi],
-        "off_curve": round(max(abs(a - b) for a, b in zip(judged, curve, strict=True)), 2),
+        "off_curve": round(max(off), 2),
         "num_steps": len(rises),
         "rising_steps_percent": round(100 * float((rises > RISE).mean()), 2),
         "largest_rise": round(float(rises.max()), 2),
@@ -424,13 +459,12 @@ def usable(text: str, ground: Ground) -> list[str]:
     return names
 
 
-def write(kinds: dict[str, dict[str, object]], ground: Ground) -> None:
+def write(kinds: dict[str, dict[str, object]], laid: Ground, judge: Ground) -> None:
     before = json.loads(FILE.read_text("utf-8"))
     made = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "num_clips": len(ground.clips),
-        "num_speakers": len({_speaker(name) for name in ground.clips}),
-        "clips": ground.digest,
+        "laid_on": laid.about(),
+        "measured_on": judge.about(),
         "pesq": version("pesq"),
         "pystoi": version("pystoi"),
     }
@@ -439,44 +473,61 @@ def write(kinds: dict[str, dict[str, object]], ground: Ground) -> None:
     FILE.write_text('{"kinds": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
 
 
-def main() -> None:
-    """Measure, print, and with --write keep."""
+def options_of_call() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speak", type=Path)
-    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--speak", type=Path, help="speak clean clips into a folder")
+    parser.add_argument("--clips", type=Path, help="clips that the levels are laid on")
+    parser.add_argument("--held-out", type=Path, help="clips of others, that they are measured on")
     parser.add_argument("--kinds", default="all")
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--impulse-responses", type=Path)
     parser.add_argument("--work", type=Path, default=Path("calibration"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--grid", action="store_true", help="print PESQ over positions and end")
-    parser.add_argument("--coarse", action="store_true", help="seven places instead of 30")
     parser.add_argument("--report", action="store_true", help="print what is committed")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    if options.clips and not options.held_out and not options.grid:
+        parser.error("--clips lays the levels; give --held-out OTHERS to measure them on")
+    if options.write and not options.clips:
+        parser.error("--write needs --clips, which the levels are laid on")
+    return options
+
+
+def main() -> None:
+    """Measure, print, and with --write keep."""
+    options = options_of_call()
     if options.report:
         print(table(json.loads(FILE.read_text("utf-8"))["kinds"]))
     if options.speak:
         speak(options.speak)
-    if not options.clips:
+    if not (options.clips or options.held_out):
         return
-    arguments = (options.clips, options.noise, options.impulse_responses)
-    ground = _ground(*arguments)
-    names = usable(options.kinds, ground)
+    folders = [folder for folder in (options.clips, options.held_out) if folder]
+    asked = [(folder, options.noise, options.impulse_responses) for folder in folders]
+    grounds = [_ground(*arguments) for arguments in asked]
+    twice = {*grounds[0].speakers} & {*grounds[-1].speakers} if len(grounds) == 2 else ()
+    if twice:
+        sys.exit(f"speakers of both folders: {', '.join(sorted(twice))}; each may be in one")
+    names = usable(options.kinds, grounds[0])
     options.work.mkdir(parents=True, exist_ok=True)
+    file = options.work / "measured.jsonl"
     with ProcessPoolExecutor(options.workers) as workers:
-        measured = Measurements(arguments, options.work / "measured.jsonl", workers)
         if options.grid:
+            measured = Measurements(asked[0], file, workers)
             for name in names:
                 rows = measured.at([(name, scale(name, position)) for position in GRID], "pesq")
                 print(f"{name:<24}", " ".join(f"{mean_of(row['pesq']):.2f}" for row in rows))
             return
-        searches = calibrate(names, measured, coarse=options.coarse)
-        kinds = checked(searches, measured)
-    print(f"{len(ground.clips)} clips, {len({n.split('/')[0] for n in ground.clips})} speakers")
+        searches = {name: Search(name) for name in names}
+        if options.clips:
+            searches = calibrate(names, Measurements(asked[0], file, workers))
+        kinds = judged(searches, Measurements(asked[-1], file, workers))
+    for ground in grounds:
+        print(json.dumps(ground.about()))
     print(table(kinds))
     if options.write:
-        write(kinds, ground)
+        write(kinds, *grounds)
 
 
 if __name__ == "__main__":

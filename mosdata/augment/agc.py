@@ -33,6 +33,20 @@ class AgcPumping(LadderCorruption):
     speech, by at most ``range_db`` up or down. Onsets overshoot, words sink, and between them the
     room comes up: a hiss at ``floor_snr_db`` below the active speech stands for it, for built
     speech has no room. The active speech level is kept.
+
+    Source: levels by ITU-T P.56; ITU-T G.169 says what a good automatic level control does, and
+    this one does not: it is too fast, and has no gate for pauses.
+
+    audiomentations has none; its ``Limiter`` turns peaks down and never pauses up.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"agc_pumping": {"range_db": 30, "floor_snr_db": 35}}
+        >>> (applied,), _ = harm(["agc_pumping"], 1, clip, seed=1, record_id="a", values=values)
+        >>> 0.005 <= applied.params["attack_s"] <= 0.03
+        True
     """
 
     name = "agc_pumping"

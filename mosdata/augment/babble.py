@@ -29,10 +29,28 @@ class Babble(Overlap):
     the dataset has fewer, they are taken again from other places. They are chosen by a hash of
     their ids, like the interferer of ``overlap``.
 
+    Source: levels by ITU-T P.56; around six to eight talkers are hardest to hear through (Simpson
+    & Cooke, J. Acoust. Soc. Am. 118, 2005).
+
+    audiomentations has no babble: its ``AddBackgroundNoise`` adds one file.
+
     Args:
         pool: where talkers come from; needed to draw and to apply at levels above 0.
         sentence: sentence group of the clip; needed to draw. Its siblings are no talkers.
         speaker: speaker of the clip, who is no talker either.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.augment.pool import MemoryPool
+        >>> from mosdata.testing import speechlike
+        >>> clip, other = speechlike(1.0), speechlike(1.0, seed=2)
+        >>> pool = MemoryPool({"b": (other, "text-2", "bob")})
+        >>> (applied,), _ = harm(
+        ...     ["babble"], 0.5, clip, seed=1, record_id="a",
+        ...     pool=pool, sentence="text-1", speaker="ann",
+        ... )
+        >>> len(applied.params["talker_ids"])
+        6
     """
 
     name = "babble"

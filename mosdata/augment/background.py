@@ -23,8 +23,25 @@ class BackgroundNoise(LadderCorruption):
     heard, not of the whole file. The file is chosen by a hash of its name, so a folder that lost
     one file gives every other record the same noise as before.
 
+    Source: the ratio is that of the active speech level (ITU-T P.56) to the power of the noise.
+
+    ``AddBackgroundNoise`` of audiomentations measures the file before it loops and cuts it, takes
+    the power of the whole clip, and resamples a file of another rate anew for every clip.
+
     Args:
         pool: with files of noise; needed to draw and to apply at levels above 0.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.augment.pool import MemoryPool
+        >>> from mosdata.testing import speechlike
+        >>> clip, street = speechlike(1.0), speechlike(3.0, seed=4)
+        >>> pool = MemoryPool({}, files={"noise": {"street.wav": street}})
+        >>> (applied,), _ = harm(
+        ...     ["background_noise"], 0.5, clip, seed=1, record_id="a", pool=pool
+        ... )
+        >>> applied.params["noise_file"]
+        'street.wav'
     """
 
     name = "background_noise"

@@ -95,6 +95,18 @@ class TelephoneBand(_BandLimit):
     The edges are those of ITU-T G.712. Up to position 0.5 the lower one, at 270 to 300 Hz, grows
     from 3 poles to 8; beyond, the band narrows to 1400 to 1700 Hz, where hardly a word is left.
     PESQ evens out linear filters to a degree and finds them milder than ears do.
+
+    ``BandPassFilter`` of audiomentations draws the slope and both edges at every call, and its
+    delay stays in the clip.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"telephone_band": {"low_hz": 300, "high_hz": 3400}}
+        >>> (applied,), _ = harm(["telephone_band"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'low_hz': 300, 'high_hz': 3400, 'low_poles': 8}
     """
 
     name = "telephone_band"
@@ -110,6 +122,18 @@ class WideBand(_BandLimit):
     The edges are those of ITU-T P.341; the lower one stays, and beyond position 0.5 the upper one
     falls on to that of the telephone. A mild kind: clips at 16 kHz hardly reach beyond wide band,
     and PESQ, which has no wider one, hardly hears it.
+
+    ``BandPassFilter`` of audiomentations draws the slope and both edges at every call, and its
+    delay stays in the clip.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0, sample_rate_hz=48_000)
+        >>> values = {"wide_band": {"high_hz": 7000}}
+        >>> (applied,), _ = harm(["wide_band"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'low_hz': 50.0, 'high_hz': 7000, 'low_poles': 8}
     """
 
     name = "wide_band"

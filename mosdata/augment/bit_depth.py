@@ -18,6 +18,21 @@ class BitDepth(LadderCorruption):
     The converter is a uniform mid-tread one with ``2**bits`` steps from -peak to peak of the clip:
     somebody set its gain rightly. ``bits`` is a real number; 7.5 bits have 181 steps. The error
     of coarse steps is not noise, it follows the speech, and pauses fall silent. Nothing is drawn.
+
+    Source: uniform quantisation without dither, whose error follows the signal (Lipshitz,
+    Wannamaker & Vanderkooy, J. Audio Eng. Soc. 40, 1992).
+
+    ``BitCrush`` of audiomentations has whole bits, of full scale: a soft clip loses more than a
+    loud one.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"bit_depth": {"bits": 4}}
+        >>> _, coarse = harm(["bit_depth"], 1, clip, seed=1, record_id="a", values=values)
+        >>> len({*coarse.samples.tolist()}) <= 2**4 + 1
+        True
     """
 
     name = "bit_depth"

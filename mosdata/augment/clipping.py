@@ -19,6 +19,21 @@ class Clipping(LadderCorruption):
     The share counts samples of active speech alone, so pauses do not spare a clip. The threshold
     is the same for both signs, and the active speech level is kept: clipped speech is not soft.
     Nothing is drawn.
+
+    Source: clipping as a share of samples is what TCD-VoIP rates (Harte, Gillen & Hines, QoMEX
+    2015); active speech and its level by ITU-T P.56.
+
+    ``ClippingDistortion`` of audiomentations counts pauses as well, takes whole percents and
+    halves them, and leaves the clip softer than it was.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"clipping": {"clipped_fraction": 0.1}}
+        >>> _, clipped = harm(["clipping"], 1, clip, seed=1, record_id="a", values=values)
+        >>> bool((clipped.samples == clipped.samples.max()).sum() > 100)
+        True
     """
 
     name = "clipping"

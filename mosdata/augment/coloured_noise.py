@@ -55,6 +55,21 @@ class PinkNoise(_ColouredNoise):
 
     The slope holds from 150 Hz to 0.94 of half the rate within 0.02 dB an octave; below 50 Hz the
     spectrum is flat. An additive probe of low frequencies: rooms, ventilation, traffic.
+
+    Source: 1/f noise by a chain of first-order sections, and the active speech level of ITU-T
+    P.56.
+
+    ``AddColorNoise`` of audiomentations shapes its noise at 128 points of frequency, so that
+    there is no slope below 125 Hz at 16 kHz, and takes the power of the whole clip.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"pink_noise": {"snr_db": 20}}
+        >>> (applied,), _ = harm(["pink_noise"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params["snr_db"], applied.level < 1
+        (20, True)
     """
 
     name = "pink_noise"
@@ -71,6 +86,21 @@ class BrownNoise(_ColouredNoise):
     Most of its power lies below the speech, so the ratios at an equal harm are far lower than
     those of white noise. The slope holds from 150 Hz to 0.94 of half the rate within 0.04 dB an
     octave; below 50 Hz the spectrum is flat. Cars and wind sound like it.
+
+    Source: 1/f**2 noise by a chain of first-order sections, and the active speech level of ITU-T
+    P.56.
+
+    ``AddColorNoise`` of audiomentations shapes its noise at 128 points of frequency, so that
+    there is no slope below 125 Hz at 16 kHz, and takes the power of the whole clip.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"brown_noise": {"snr_db": 20}}
+        >>> (applied,), _ = harm(["brown_noise"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params["snr_db"], applied.level < 1
+        (20, True)
     """
 
     name = "brown_noise"

@@ -34,6 +34,7 @@ class Kind(NamedTuple):
         path: ``module:Class`` below ``mosdata.augment``; nothing is imported before it is built.
         stage: where on the way from mouth to ear it happens.
         groups: names that stand for it and others in ``--kinds``.
+        leans_on: the standard or the work that it follows, as in tables.
         needs: what it mixes in; its class then takes ``pool`` (and ``sentence``, ``speaker``
             where that is speech).
     """
@@ -41,6 +42,7 @@ class Kind(NamedTuple):
     path: str
     stage: Stage
     groups: tuple[str, ...]
+    leans_on: str
     needs: Material | None = None
 
 
@@ -58,56 +60,160 @@ GROUPS: Final[dict[str, str]] = {
 }
 """What the groups are; ``all`` is the whole table without the ``am:`` transforms."""
 
-# One line each; append to the section, so that two additions at a time do not collide.
+# Append to a section, so that two additions at a time do not collide.
 # fmt: off
 CORRUPTIONS: Final[dict[str, Kind]] = {
     # The seven probes of the XLS-R study
-    "white_noise": Kind("noise:WhiteNoise", "noise", ("speech", "noise")),
-    "overlap": Kind("overlap:Overlap", "talkers", ("speech", "noise"), needs="speech"),
-    "reverb": Kind("reverb:Reverb", "room", ("speech", "room")),
-    "low_pass": Kind("filters:LowPass", "band", ("speech", "filter")),
-    "high_pass": Kind("filters:HighPass", "band", ("speech", "filter")),
-    "time_mask": Kind("mask:TimeMask", "network", ("speech", "network")),
-    "mp3": Kind("mp3:Mp3", "codec", ("speech", "codec")),
+    "white_noise": Kind(
+        "noise:WhiteNoise", "noise", ("speech", "noise"),
+        "SNR of active speech, ITU-T P.56",
+    ),
+    "overlap": Kind(
+        "overlap:Overlap", "talkers", ("speech", "noise"),
+        "SIR of active speech, ITU-T P.56", needs="speech",
+    ),
+    "reverb": Kind(
+        "reverb:Reverb", "room", ("speech", "room"),
+        "Polack 1988; RT60 of ISO 3382",
+    ),
+    "low_pass": Kind(
+        "filters:LowPass", "band", ("speech", "filter"),
+        "Butterworth 1930",
+    ),
+    "high_pass": Kind(
+        "filters:HighPass", "band", ("speech", "filter"),
+        "Butterworth 1930",
+    ),
+    "time_mask": Kind(
+        "mask:TimeMask", "network", ("speech", "network"),
+        "Tamm et al. 2023",
+    ),
+    "mp3": Kind(
+        "mp3:Mp3", "codec", ("speech", "codec"),
+        "ISO/IEC 11172-3, 13818-3",
+    ),
     # Noise and rooms from files
-    "pink_noise": Kind("coloured_noise:PinkNoise", "noise", ("noise",)),
-    "brown_noise": Kind("coloured_noise:BrownNoise", "noise", ("noise",)),
-    "speech_shaped_noise": Kind("speech_shaped:SpeechShapedNoise", "noise", ("noise",)),
-    "background_noise": Kind("background:BackgroundNoise", "noise", ("noise",), needs="noise"),
-    "babble": Kind("babble:Babble", "talkers", ("noise",), needs="speech"),
+    "pink_noise": Kind(
+        "coloured_noise:PinkNoise", "noise", ("noise",),
+        "1/f; SNR of active speech, ITU-T P.56",
+    ),
+    "brown_noise": Kind(
+        "coloured_noise:BrownNoise", "noise", ("noise",),
+        "1/f²; SNR of active speech, ITU-T P.56",
+    ),
+    "speech_shaped_noise": Kind(
+        "speech_shaped:SpeechShapedNoise", "noise", ("noise",),
+        "Makhoul 1975; SNR of active speech, ITU-T P.56",
+    ),
+    "background_noise": Kind(
+        "background:BackgroundNoise", "noise", ("noise",),
+        "SNR of active speech, ITU-T P.56", needs="noise",
+    ),
+    "babble": Kind(
+        "babble:Babble", "talkers", ("noise",),
+        "SNR of active speech, ITU-T P.56; Simpson & Cooke 2005", needs="speech",
+    ),
     "impulse_response": Kind(
-        "impulse_response:ImpulseResponse", "room", ("room",), needs="impulse_responses"
+        "impulse_response:ImpulseResponse", "room", ("room",),
+        "DRR as Zahorik 2002", needs="impulse_responses",
     ),
 
     # Lines, levels and networks
-    "gain": Kind("gain:Gain", "capture", ("level",)),
-    "agc_pumping": Kind("agc:AgcPumping", "capture", ("level", "telephony")),
-    "resampling": Kind("resampling:Resampling", "distortion", ("distortion",)),
-    "telephone_band": Kind("band:TelephoneBand", "band", ("filter", "telephony")),
-    "wide_band": Kind("band:WideBand", "band", ("filter", "telephony")),
-    "clipping": Kind("clipping:Clipping", "distortion", ("distortion", "level")),
-    "bit_depth": Kind("bit_depth:BitDepth", "distortion", ("distortion",)),
-    "mnru": Kind("mnru:Mnru", "distortion", ("distortion", "telephony")),
-    "echo": Kind("echo:Echo", "echo", ("telephony",)),
-    "jitter": Kind("jitter:Jitter", "network", ("network", "telephony")),
-    "packet_loss": Kind("packet_loss:PacketLoss", "network", ("network", "telephony")),
+    "gain": Kind(
+        "gain:Gain", "capture", ("level",),
+        "ITU-T G.107",
+    ),
+    "agc_pumping": Kind(
+        "agc:AgcPumping", "capture", ("level", "telephony"),
+        "ITU-T P.56; not ITU-T G.169",
+    ),
+    "resampling": Kind(
+        "resampling:Resampling", "distortion", ("distortion",),
+        "Shannon 1949",
+    ),
+    "telephone_band": Kind(
+        "band:TelephoneBand", "band", ("filter", "telephony"),
+        "ITU-T G.712",
+    ),
+    "wide_band": Kind(
+        "band:WideBand", "band", ("filter", "telephony"),
+        "ITU-T P.341",
+    ),
+    "clipping": Kind(
+        "clipping:Clipping", "distortion", ("distortion", "level"),
+        "share of active speech, ITU-T P.56",
+    ),
+    "bit_depth": Kind(
+        "bit_depth:BitDepth", "distortion", ("distortion",),
+        "Lipshitz et al. 1992",
+    ),
+    "mnru": Kind(
+        "mnru:Mnru", "distortion", ("distortion", "telephony"),
+        "ITU-T P.810",
+    ),
+    "echo": Kind(
+        "echo:Echo", "echo", ("telephony",),
+        "ITU-T G.131",
+    ),
+    "jitter": Kind(
+        "jitter:Jitter", "network", ("network", "telephony"),
+        "ITU-T Y.1540",
+    ),
+    "packet_loss": Kind(
+        "packet_loss:PacketLoss", "network", ("network", "telephony"),
+        "Gilbert 1960",
+    ),
     "packet_loss_concealed": Kind(
-        "packet_loss:PacketLossConcealed", "network", ("network", "telephony")
+        "packet_loss:PacketLossConcealed", "network", ("network", "telephony"),
+        "ITU-T G.711 Appendix I; Gilbert 1960",
     ),
 
     # Codecs
-    "g711_mu": Kind("g711:MuLaw", "codec", ("codec", "telephony")),
-    "g711_a": Kind("g711:ALaw", "codec", ("codec", "telephony")),
-    "g726": Kind("g726:G726", "codec", ("codec", "telephony")),
-    "gsm": Kind("gsm:Gsm", "codec", ("codec", "telephony")),
-    "amr": Kind("ffmpeg_codecs:Amr", "codec", ("codec", "telephony")),
-    "g722": Kind("ffmpeg_codecs:G722", "codec", ("codec", "telephony")),
-    "opus": Kind("opus:Opus", "codec", ("codec", "telephony")),
+    "g711_mu": Kind(
+        "g711:MuLaw", "codec", ("codec", "telephony"),
+        "ITU-T G.711",
+    ),
+    "g711_a": Kind(
+        "g711:ALaw", "codec", ("codec", "telephony"),
+        "ITU-T G.711",
+    ),
+    "g726": Kind(
+        "g726:G726", "codec", ("codec", "telephony"),
+        "ITU-T G.726",
+    ),
+    "gsm": Kind(
+        "gsm:Gsm", "codec", ("codec", "telephony"),
+        "ETSI EN 300 961",
+    ),
+    "amr": Kind(
+        "ffmpeg_codecs:Amr", "codec", ("codec", "telephony"),
+        "3GPP TS 26.071",
+    ),
+    "g722": Kind(
+        "ffmpeg_codecs:G722", "codec", ("codec", "telephony"),
+        "ITU-T G.722",
+    ),
+    "opus": Kind(
+        "opus:Opus", "codec", ("codec", "telephony"),
+        "RFC 6716",
+    ),
     # Resynthesis
-    "griffin_lim": Kind("resynthesis:GriffinLimVoice", "voice", ("resynthesis",)),
-    "lpc": Kind("resynthesis:LpcVoice", "voice", ("resynthesis",)),
-    "world": Kind("resynthesis:WorldVoice", "voice", ("resynthesis",)),
-    "spectral_subtraction": Kind("resynthesis:SpectralSubtraction", "capture", ("resynthesis",)),
+    "griffin_lim": Kind(
+        "resynthesis:GriffinLimVoice", "voice", ("resynthesis",),
+        "Griffin & Lim 1984; Perraudin et al. 2013",
+    ),
+    "lpc": Kind(
+        "resynthesis:LpcVoice", "voice", ("resynthesis",),
+        "Atal & Hanauer 1971",
+    ),
+    "world": Kind(
+        "resynthesis:WorldVoice", "voice", ("resynthesis",),
+        "Morise et al. 2016",
+    ),
+    "spectral_subtraction": Kind(
+        "resynthesis:SpectralSubtraction", "capture", ("resynthesis",),
+        "Boll 1979; Berouti et al. 1979",
+    ),
 }
 # fmt: on
 """Every corruption by name."""

@@ -27,6 +27,20 @@ class Echo(LadderCorruption):
     ``y[t] = x[t] + g x[t - d] + g f x[t - 2d] + g f**2 x[t - 3d] + ...``. The delay is drawn,
     log-uniform from 80 to 300 ms (at most half of the clip); the gain is the level. The direct
     voice stays where it is, and the active speech level is kept.
+
+    Source: talker echo is the subject of ITU-T G.131; delays and gains are those that TCD-VoIP
+    rates (Harte, Gillen & Hines, QoMEX 2015) and a little beyond.
+
+    audiomentations has no echo.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"echo": {"echo_db": -10}}
+        >>> (applied,), _ = harm(["echo"], 1, clip, seed=1, record_id="a", values=values)
+        >>> 0.08 * 16_000 <= applied.params["delay_samples"] <= 0.3 * 16_000
+        True
     """
 
     name = "echo"

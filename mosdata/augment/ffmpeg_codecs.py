@@ -89,6 +89,17 @@ class Amr(_FfmpegCodec):
     8 kHz; the 39 samples by which the decoded speech lags are cut. Fed at -26 dBFS active level.
     Past the lowest mode the scale goes on with more stages: coded speech is coded again, as in a
     call from one mobile to another.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"amr": {"bitrate_kbps": 7.4}}
+        >>> (applied,), _ = harm(["amr"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'bitrate_kbps': 7.4, 'error_gain': 1.0, 'stages': 1.0}
     """
 
     name = "amr"
@@ -139,6 +150,17 @@ class G722(_FfmpegCodec):
     ITU-T G.722 (two bands of ADPCM), through PyAV. At 16 kHz, so clips of higher rates lose what
     lies above 8 kHz; the 22 samples of delay of its filters are cut. Fed at -26 dBFS active level.
     It is nearly transparent: the scale goes on by amplifying its noise.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"g722": {"error_gain": 1}}
+        >>> (applied,), _ = harm(["g722"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'error_gain': 1}
     """
 
     name = "g722"

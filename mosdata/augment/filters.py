@@ -88,6 +88,20 @@ class LowPass(_Filter):
     Over the first 0.7 of the scale the cutoff of a filter of 8th order falls from half the rate to
     520 Hz, evenly in mel (O'Shaughnessy, ``2595 log10(1 + f / 700)``); then the filter gets up to
     64 poles, from 48 to 384 dB an octave, while the cutoff creeps to 460 Hz.
+
+    Source: Butterworth's (1930) response by bilinear transform. One of the seven probes of the
+    XLS-R study (Tamm et al. 2023, section 4).
+
+    ``LowPassFilter`` of audiomentations draws a slope of 12, 18 or 24 dB an octave at every call.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"low_pass": {"cutoff_hz": 1000}}
+        >>> (applied,), _ = harm(["low_pass"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'cutoff_hz': 1000, 'num_poles': 8}
     """
 
     name = "low_pass"
@@ -119,6 +133,21 @@ class HighPass(_Filter):
     out gentle slopes, and rates a voice now worse, now better while a cutoff climbs through its
     harmonics, so the scale is one of steepness; ears may find its end milder. Other cutoffs can be
     given.
+
+    Source: Butterworth's (1930) response by bilinear transform. One of the seven probes of the
+    XLS-R study (Tamm et al. 2023, section 4).
+
+    ``HighPassFilter`` of audiomentations draws a slope of 12, 18 or 24 dB an octave at every
+    call.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"high_pass": {"cutoff_hz": 300, "num_poles": 4}}
+        >>> (applied,), _ = harm(["high_pass"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'cutoff_hz': 300, 'num_poles': 4}
     """
 
     name = "high_pass"

@@ -39,6 +39,17 @@ class MuLaw(_G711):
     samples. The clip is coded at 8 kHz and -26 dBFS active level, so everything above 4 kHz goes.
     The codec alone is mild: the scale goes on by amplifying its noise, which follows the speech
     like that of an MNRU.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"g711_mu": {"error_gain": 1}}
+        >>> (applied,), _ = harm(["g711_mu"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'error_gain': 1}
     """
 
     name = "g711_mu"
@@ -50,6 +61,17 @@ class ALaw(_G711):
 
     ITU-T G.711 (11/88), table 1a/1b: 7 segments on a logarithmic scale, from 13-bit samples.
     Otherwise as ``g711_mu``.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"g711_a": {"error_gain": 1}}
+        >>> (applied,), _ = harm(["g711_a"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'error_gain': 1}
     """
 
     name = "g711_a"

@@ -77,6 +77,17 @@ class G726(TelephoneCodec):
     the bit of the Recommendation's: libsndfile's G.721 and G.723 leave out a rounding in the
     predictor and have no 16 kbit/s, and FFmpeg's takes a difference of zero for no sign. Coded at
     -26 dBFS active level, from linear samples. Below 16 kbit/s the scale amplifies its noise.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"g726": {"bitrate_kbps": 24}}
+        >>> (applied,), _ = harm(["g726"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'bitrate_kbps': 24, 'error_gain': 1.0}
     """
 
     name = "g726"

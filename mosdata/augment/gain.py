@@ -18,6 +18,21 @@ class Gain(LadderCorruption):
     Loudness is a dimension of quality of its own. PESQ and its kin align levels before they
     compare and cannot hear this corruption, so its levels follow a model of what people said
     of soft speech on the telephone, the E-model. Nothing is drawn.
+
+    Source: the levels follow ITU-T G.107 (06/2015), the E-model, for a sender that is so much
+    softer.
+
+    ``Gain`` of audiomentations does the same to the samples, but draws its decibels anew each
+    time.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"gain": {"gain_db": -20}}
+        >>> _, soft = harm(["gain"], 1, clip, seed=1, record_id="a", values=values)
+        >>> round(float(soft.samples.max() / clip.samples.max()), 6)
+        0.1
     """
 
     name = "gain"

@@ -16,6 +16,17 @@ class Gsm(TelephoneCodec):
     ETSI EN 300 961, through libsndfile, which holds the integer code of Degener and Bormann.
     Frames of 20 ms at 8 kHz; its decoder adds no delay. Fed at -26 dBFS active level. Past the
     codec itself the scale amplifies its noise.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"gsm": {"error_gain": 1}}
+        >>> (applied,), _ = harm(["gsm"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'error_gain': 1}
     """
 
     name = "gsm"

@@ -34,8 +34,31 @@ class ImpulseResponse(LadderCorruption):
     was in the file: a level is the same room with the microphone further away. The active speech
     level is kept; what would ring on after the end of the clip is cut.
 
+    Source: the ratio of direct to reverberant energy with 2.5 ms of direct sound (Zahorik, J.
+    Acoust. Soc. Am. 112, 2002).
+
+    ``ApplyImpulseResponse`` of audiomentations keeps the delay of the file, brings every clip to
+    a peak of 0.5, and has no strength.
+
     Args:
         pool: with impulse responses; needed to draw and to apply at levels above 0.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.augment.pool import MemoryPool
+        >>> from mosdata.testing import speechlike
+        >>> import numpy as np
+        >>> from mosdata.audio import Clip
+        >>> tail = np.random.default_rng(1).standard_normal(4000) * np.exp(-np.arange(4000) / 800)
+        >>> room = Clip(np.concatenate(([8.0], tail)).astype(np.float32), 16_000)
+        >>> pool = MemoryPool({}, files={"impulse_responses": {"hall.wav": room}})
+        >>> values = {"impulse_response": {"drr_db": 3}}
+        >>> clip = speechlike(1.0)
+        >>> (applied,), _ = harm(
+        ...     ["impulse_response"], 1, clip, seed=1, record_id="a", pool=pool, values=values
+        ... )
+        >>> applied.params
+        {'drr_db': 3, 'response_file': 'hall.wav'}
     """
 
     name = "impulse_response"

@@ -32,6 +32,20 @@ class Jitter(LadderCorruption):
     ``3 * packet_s`` seconds (``aligned`` is false in the row). Where packets meet that did not
     follow each other, 2 ms are blended. A higher level has the same delays and more, until no
     more fit; between two numbers of delays the last one is mixed in.
+
+    Source: packet delay variation is defined in ITU-T Y.1540; what is modelled is a receiver with
+    a short buffer, which plays on and catches up.
+
+    audiomentations knows no packets.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(2.0)
+        >>> values = {"jitter": {"late_fraction": 0.1}}
+        >>> (applied,), late = harm(["jitter"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params["aligned"], late.num_samples == clip.num_samples
+        (False, True)
     """
 
     name = "jitter"

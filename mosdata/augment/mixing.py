@@ -47,8 +47,14 @@ def audible_start(other: Clip, place: float) -> int:
     """A sample to begin from: at a share of a sound's length, or where it is heard next.
 
     Raises:
-        RecordRejected: ``silence``: there is no sound in it.
+        RecordRejected: ``silence``: there is no sound in it; ``too_short``: looped, what there is
+            would be a tone.
     """
+    if other.num_samples < HEARD_S * other.sample_rate_hz:
+        detail = f"{other.num_samples} samples; a sound to mix in has {1000 * HEARD_S:g} ms or more."
+        raise RecordRejected("too_short", detail)
+    if other.samples.min() == other.samples.max():
+        raise RecordRejected("silence", "All samples are the same.")
     start = int(place * other.num_samples)
     beginning = other.samples[start : start + round(HEARD_S * other.sample_rate_hz) + 1]
     if rms_db(beginning) > SILENT_BELOW_DBFS:

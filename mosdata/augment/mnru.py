@@ -24,6 +24,19 @@ class Mnru(LadderCorruption):
     what it measures on this clip, not by what it would over a long time. The noise fills the band
     up to half the rate; the band filters of the Recommendation belong to the circuit under test
     (``telephone_band`` and ``wide_band`` here), not to the unit.
+
+    audiomentations has no noise that follows the speech.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> import numpy as np
+        >>> clip = speechlike(1.0)
+        >>> values = {"mnru": {"q_db": 20}}
+        >>> _, harmed = harm(["mnru"], 1, clip, seed=1, record_id="a", values=values)
+        >>> noise = harmed.samples - clip.samples
+        >>> round(float(10 * np.log10((clip.samples**2).sum() / (noise**2).sum())), 2)
+        20.0
     """
 
     name = "mnru"

@@ -43,6 +43,22 @@ class Mp3(Codec):
     no such bitrates, and a label of 8 kbps would be false. Length,
     alignment and level are kept. Through ``fast_mp3_augment`` (LAME 3.100, minimp3): five times
     as fast as libsndfile. Nothing is drawn.
+
+    Source: MPEG audio layer III, ISO/IEC 11172-3 and 13818-3 (the lower rates). One of the seven
+    probes of the XLS-R study (Tamm et al. 2023, section 4).
+
+    ``Mp3Compression`` of audiomentations ends the whole process on NaN, and takes bitrates that
+    the standard has not at that rate, so that the row would name a bitrate which the clip has not
+    had.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"mp3": {"bitrate_kbps": 16}}
+        >>> (applied,), _ = harm(["mp3"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'bitrate_kbps': 16, 'encoder_rate_hz': 16000, 'error_gain': 1.0}
     """
 
     name = "mp3"

@@ -24,6 +24,17 @@ class Opus(Codec):
     lies on the clean one to the sample. Between 12 and 6 kbps libopus changes its mode, and a lower
     rate may sound better. Opus stays good down to its lowest bitrate; the scale goes on by
     amplifying its noise.
+
+    audiomentations has no codec but MP3.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"opus": {"bitrate_kbps": 16}}
+        >>> (applied,), _ = harm(["opus"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params
+        {'bitrate_kbps': 16, 'encoder_rate_hz': 16000, 'error_gain': 1.0}
     """
 
     name = "opus"

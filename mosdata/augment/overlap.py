@@ -22,10 +22,30 @@ class Overlap(LadderCorruption):
     on to where that speaker speaks. It is chosen by a hash of its id, so a pool that lost one
     clip gives every other record the same interferer as before.
 
+    Source: both levels are active speech levels (ITU-T P.56), so pauses of either speaker count
+    for nothing. One of the seven probes of the XLS-R study (Tamm et al. 2023, section 4);
+    competing talkers at 10 to 50 dB are rated in TCD-VoIP (Harte, Gillen & Hines, QoMEX 2015).
+
+    ``AddBackgroundNoise`` of audiomentations knows neither speakers nor texts, measures a file
+    before it loops it, and takes the power of the whole clip.
+
     Args:
         pool: where interferers come from; needed to draw and to apply at levels above 0.
         sentence: sentence group of the clip; needed to draw. Its siblings are no interferers.
         speaker: speaker of the clip, who is no interferer either.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.augment.pool import MemoryPool
+        >>> from mosdata.testing import speechlike
+        >>> clip, other = speechlike(1.0), speechlike(1.0, seed=2)
+        >>> pool = MemoryPool({"b": (other, "text-2", "bob")})
+        >>> (applied,), both = harm(
+        ...     ["overlap"], 0.5, clip, seed=1, record_id="a",
+        ...     pool=pool, sentence="text-1", speaker="ann",
+        ... )
+        >>> applied.params["interferer_id"]
+        'b'
     """
 
     name = "overlap"

@@ -39,6 +39,20 @@ class PacketLoss(_Loss):
     Losses come in bursts, as from Gilbert's channel; see :func:`packets.lost_packets`. The edges
     are hard, as those of a receiver that plays zeros. A higher level loses the same packets and
     more.
+
+    Source: bursts as in the bad state of Gilbert's channel (Bell Syst. Tech. J. 39, 1960).
+
+    audiomentations knows no packets: its ``TimeMask`` makes one hole.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import clip as hiss
+        >>> clip = hiss(2.0)
+        >>> values = {"packet_loss": {"loss_fraction": 0.1}}
+        >>> _, lost = harm(["packet_loss"], 1, clip, seed=1, record_id="a", values=values)
+        >>> packets = lost.samples.reshape(-1, 320)  # of 20 ms
+        >>> int((packets == 0).all(axis=1).sum())
+        10
     """
 
     name = "packet_loss"
@@ -61,6 +75,20 @@ class PacketLossConcealed(_Loss):
 
     Concealment in the manner of ITU-T G.711 Appendix I, at any rate; see :mod:`concealment`. The
     losses are those of ``packet_loss``.
+
+    audiomentations knows no packets.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(2.0)
+        >>> values = {"packet_loss_concealed": {"loss_fraction": 0.1}}
+        >>> _, heard = harm(
+        ...     ["packet_loss_concealed"], 1, clip, seed=1, record_id="a", values=values
+        ... )
+        >>> changed = (heard.samples != clip.samples).reshape(-1, 320).any(axis=1)
+        >>> int(changed.sum()) >= 10  # the lost packets, and fades after them
+        True
     """
 
     name = "packet_loss_concealed"

@@ -71,7 +71,7 @@ def _page(name: str, corruption: Corruption, kind: Kind) -> Iterator[str]:
     yield f"# `{name}`\n"
     yield _prose(type(corruption)) + "\n"
     groups = ", ".join(f"`{group}`" for group in kind.groups)
-    yield f"Groups: {groups}, `all`. In a chain: {kind.stage}."
+    yield f"Groups: {groups}, `all`. In a chain: {kind.stage}. Leans on: {kind.leans_on}."
     if kind.needs:
         yield f"Mixes in {MATERIALS[kind.needs]}."
     yield "\n## Parameters\n"
@@ -118,9 +118,10 @@ def _measured(name: str) -> Iterator[str]:
         yield "\nNot measured yet: the level is the position on the scale."
         return
     made = found["made"]
+    laid, there = (_clips(made[key]) for key in ("laid_on", "measured_on"))
     yield (
-        f"\nMeasured on {made['num_clips']} clean clips of {made['num_speakers']} speakers at "
-        f"16 kHz ({made['date']}, PESQ {made['pesq']}, pystoi {made['pystoi']}):\n"
+        f"\nMeasured on {there} at 16 kHz, none of whom is among the {laid} that the levels were "
+        f"laid on ({made['date']}, PESQ {made['pesq']}, pystoi {made['pystoi']}):\n"
     )
     yield f"| level | {' | '.join(f'{level:g}' for level in MEASURED)} |"
     yield "|---" * (1 + len(MEASURED)) + "|"
@@ -131,6 +132,10 @@ def _measured(name: str) -> Iterator[str]:
     yield f"| the curve of all kinds | {' | '.join(curve)} |"
     yield f"| STOI | {' | '.join(f'{x:.3f}' for x in found['stoi'])} |"
     yield f"\n{_anchor(name, found)}"
+
+
+def _clips(those: Mapping[str, Any]) -> str:
+    return f"{those['num_clips']} clean clips of {those['num_speakers']} speakers"
 
 
 def _anchor(name: str, found: Mapping[str, Any]) -> str:
@@ -162,8 +167,11 @@ def _commands(name: str, corruption: Corruption, kind: Kind) -> Iterator[str]:
 
 def _overview() -> Iterator[str]:
     heads = " / ".join(f"{level:g}" for level in MEASURED)
-    yield f"| kind | groups | at 16 kHz, level {heads} | MOS-LQO there | STOI there | rests on |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        f"| kind | groups | leans on | at 16 kHz, level {heads} | MOS-LQO there | STOI there | "
+        "levels rest on |"
+    )
+    yield "|---" * 7 + "|"
     for name, kind in CORRUPTIONS.items():
         corruption = build_corruption(name)
         rungs = [corruption.ladder(level, 16_000) for level in MEASURED]
@@ -174,8 +182,8 @@ def _overview() -> Iterator[str]:
         found = measurement_of(name)
         mos, stoi = (_cells(found, key) for key in ("mos_lqo", "stoi"))
         yield (
-            f"| [`{name}`](corruptions/{name}.md) | {', '.join(kind.groups)} | {values} | {mos} | "
-            f"{stoi} | {found['anchor'] if found else 'not measured'} |"
+            f"| [`{name}`](corruptions/{name}.md) | {', '.join(kind.groups)} | {kind.leans_on} | "
+            f"{values} | {mos} | {stoi} | {found['anchor'] if found else 'not measured'} |"
         )
     yield ""
     yield "| group | |"

@@ -23,6 +23,21 @@ class Resampling(LadderCorruption):
     each held until the next: what lies above half of that rate folds down, and its images stand
     above it. ``leakage`` says how much of that error a filter lets pass: 0 is a perfect one, 1 is
     none. Holds are centred on their sample, so nothing is delayed. Nothing is drawn.
+
+    Source: the sampling theorem (Shannon 1949) left aside, as by cheap converters and hasty
+    scripts.
+
+    ``Aliasing`` of audiomentations has no filter to be between none and a perfect one, and its
+    ``Resample`` filters well.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"resampling": {"leakage": 1, "held_rate_hz": 4000}}
+        >>> _, held = harm(["resampling"], 1, clip, seed=1, record_id="a", values=values)
+        >>> held.sample_rate_hz, len({*held.samples.tolist()}) <= 4001
+        (16000, True)
     """
 
     name = "resampling"

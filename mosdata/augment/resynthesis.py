@@ -95,6 +95,17 @@ class GriffinLimVoice(_Resynthesis):
     phase turned by a drawn amount. First the phase goes and the true magnitudes give way to those
     of 80 bands; then, the phase being found, the magnitudes give way to those of 4 bands. What
     early neural systems sounded like. With a first phase of chance alone PESQ goes up and down.
+
+    Source: Griffin & Lim (IEEE Trans. ASSP 32, 1984), in the fast form of Perraudin, Balazs &
+    Soendergaard (WASPAA 2013). audiomentations has no resynthesis.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> (applied,), hollow = harm(["griffin_lim"], 0.5, clip, seed=1, record_id="a")
+        >>> applied.params["num_mels"], hollow.num_samples == clip.num_samples
+        (80, True)
     """
 
     name = "griffin_lim"
@@ -152,6 +163,16 @@ class LpcVoice(_Resynthesis):
     5 ms an all-pole filter, excited by pulses at the pitch or by drawn noise. As filters are
     linear, this is also an excitation that goes from the true residual to the made-up one. Then
     noise takes the place of the pulses, and the voice becomes a whisper, more and more of it.
+
+    Source: Atal & Hanauer (J. Acoust. Soc. Am. 50, 1971). audiomentations has no resynthesis.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> (applied,), buzzing = harm(["lpc"], 0.5, clip, seed=1, record_id="a")
+        >>> applied.params["num_poles"], buzzing.num_samples == clip.num_samples
+        (18, True)
     """
 
     name = "lpc"
@@ -188,8 +209,20 @@ class WorldVoice(_Resynthesis):
     that is asked for: either turns the phase of the voice, and PESQ goes up and down. WORLD's own
     noise is fixed.
 
+    Source: Morise, Yokomori & Ozawa (IEICE Trans. E99-D, 2016). audiomentations has no
+    resynthesis.
+
     Raises:
         MissingExtra: ``pyworld`` is not installed.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"world": {"vocoder_share": 0.4, "breath": 0}}
+        >>> (applied,), _ = harm(["world"], 1, clip, seed=1, record_id="a", values=values)
+        >>> applied.params["vocoder_share"]
+        0.4
     """
 
     name = "world"
@@ -235,6 +268,19 @@ class SpectralSubtraction(LadderCorruption):
     IEEE Trans. ASSP 27, 1979; Berouti, Schwartz & Makhoul, ICASSP 1979: the multiple is 4 at
     0 dB and falls by 0.15 a dB, the floor is 0.01). Frames of 32 ms overlap four times. Weak
     sounds go with the noise, single bins stay.
+
+    audiomentations has no suppressor of noise.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> values = {"spectral_subtraction": {"snr_db": 20}}
+        >>> (applied,), warbling = harm(
+        ...     ["spectral_subtraction"], 1, clip, seed=1, record_id="a", values=values
+        ... )
+        >>> applied.params["snr_db"], warbling.num_samples == clip.num_samples
+        (20, True)
     """
 
     name = "spectral_subtraction"

@@ -38,6 +38,20 @@ class SpeechShapedNoise(LadderCorruption):
     so no part of the speech is spared: the strongest stationary masker at a ratio, and the usual
     one of hearing tests. The model is drawn from the clip and kept with the row, as reflection
     coefficients of five digits.
+
+    Source: linear prediction by the autocorrelation method (Makhoul, Proc. IEEE 63, 1975); noise
+    with the long-term spectrum of speech is that of hearing tests (ICRA noise, Dreschler et al.
+    2001).
+
+    audiomentations has no such noise.
+
+    Example:
+        >>> from mosdata.augment.chain import harm
+        >>> from mosdata.testing import speechlike
+        >>> clip = speechlike(1.0)
+        >>> (applied,), _ = harm(["speech_shaped_noise"], 0.5, clip, seed=1, record_id="a")
+        >>> len(applied.params["reflections"])
+        18
     """
 
     name = "speech_shaped_noise"

@@ -20,8 +20,12 @@ def ladder(
         str | None, typer.Option(help="Id of the clip in the dataset. Default: the first.")
     ] = None,
     levels: Annotated[
-        str, typer.Option(help="Levels: a list (0,0.5,1) or start:stop:step.")
-    ] = "0:1:0.1",
+        str | None,
+        typer.Option(
+            help="Levels: a list (0,0.5,1) or start:stop:step. "
+            "Default: 0:1:0.1, and 0,1 for am: transforms."
+        ),
+    ] = None,
     metrics: Annotated[
         str, typer.Option(help="Metrics, separated by commas; what is not installed is left out.")
     ] = "pesq,stoi,dnsmos.p808",
@@ -49,7 +53,7 @@ def ladder(
     One page that needs nothing beside it. The dashed line is the published curve.
     """
     from mosdata.augment.base import Material
-    from mosdata.augment.corruptions import expand_kinds
+    from mosdata.augment.corruptions import ADAPTER_PREFIX, expand_kinds
     from mosdata.augment.levels import parse_levels
     from mosdata.builders.card_plots import can_draw
     from mosdata.builders.ladder import open_ladder, usable_metrics
@@ -77,7 +81,8 @@ def ladder(
     usable, notes = usable_metrics([name.strip() for name in metrics.split(",") if name.strip()])
     for remark in notes:
         console.note(remark)
-    rungs = list(found.rungs(parse_levels(levels), usable))
+    usual = "0,1" if names[0].startswith(ADAPTER_PREFIX) else "0:1:0.1"
+    rungs = list(found.rungs(parse_levels(levels or usual), usable))
     page = out or WORKSPACE / f"ladder-{names[0].replace(':', '-')}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(ladder_page(found, rungs), encoding="utf-8")

@@ -94,6 +94,29 @@ def test_noise_starts_where_there_is_sound() -> None:
     assert refused.value.reason == "no_noise"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Clip(np.array([0.5], np.float32), 16_000),
+        Clip(noise_clip(0.01).samples, 16_000),
+        Clip(np.full(16_000, 0.5, np.float32), 16_000),
+    ],
+    ids=["one sample", "10 ms", "constant"],
+)
+def test_what_would_be_a_tone_or_a_constant_is_no_noise(broken: Clip) -> None:
+    """Such a file is passed over, and alone it is a reason."""
+    clip = quiet_speech()
+    both = build_corruption("background_noise", pool=pool_of(broken=broken, good=noise_clip(1.0)))
+    chosen = {both.draw(1, clip, rng_for(i, "r", "b")).params["noise_file"] for i in range(10)}
+
+    assert chosen == {"good"}
+    with pytest.raises(RecordRejected) as refused:
+        build_corruption("background_noise", pool=pool_of(broken=broken)).draw(
+            1, clip, rng_for(0, "r", "b")
+        )
+    assert refused.value.reason == "no_noise"
+
+
 @pytest.mark.parametrize("name", ["background_noise", "impulse_response"])
 def test_the_choice_of_a_file_survives_a_smaller_folder(name: str) -> None:
     """Records that did not use a file keep theirs when that file goes; many are used."""

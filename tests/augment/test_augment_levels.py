@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
@@ -167,6 +169,20 @@ def test_pages_hold_what_is_printed(tmp_path: Path) -> None:
     assert {path.relative_to(docs) for path in (docs / "corruptions").glob("*.md")} <= written
     for path in written:
         assert (tmp_path / path).read_text("utf-8") == (docs / path).read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_kind_says_what_it_rests_on(name: str) -> None:
+    """Its source, why it is not left to audiomentations, and an example that doctest runs."""
+    kind = CORRUPTIONS[name]
+    module, _, class_name = kind.path.partition(":")
+    text = getattr(import_module(f"mosdata.augment.{module}"), class_name).__doc__
+    standards = re.findall(r"\b[GPY][.]\d{2,4}|(?:EN|TS|IEC|RFC) \d|\b(?:19|20)\d\d\b", text)
+
+    assert standards, "neither a standard nor a year"
+    assert "audiomentations" in text
+    assert f'"{name}"' in text.partition("Example:")[2]
+    assert kind.leans_on in (PAGE.parent / "corruptions" / f"{name}.md").read_text("utf-8")
 
 
 def test_kinds_are_expanded() -> None:

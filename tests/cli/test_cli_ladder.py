@@ -56,6 +56,16 @@ def test_a_ladder_has_a_page_numbers_and_sounds(mosdata, wav, tmp_path):
     assert not re.search(r"(src|href)=[\"'](?!data:|#)", page)
 
 
+def test_a_transform_of_audiomentations_is_there_or_not(mosdata, wav, tmp_path):
+    """It has no levels between, so 0 and 1 are shown unless others are asked for."""
+    ladder = ("ladder", "am:BitCrush", wav, "--metrics", METRICS, "--out", tmp_path / "page.html")
+    between = mosdata(*ladder, "--levels", "0,0.5")
+
+    assert [row["level"] for row in told(mosdata(*ladder, "--json"))["levels"]] == [0, 1]
+    assert between.code == 2
+    assert "Its strength is set by its arguments." in " ".join(between.err.split())
+
+
 def test_a_clip_of_a_dataset_has_its_neighbours_to_talk_over_it(mosdata, built, tmp_path):
     """Overlap finds other voices in the dataset, and --clip chooses."""
     from mosdata.manifests.store import open_dataset
