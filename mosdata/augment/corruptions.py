@@ -227,6 +227,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Groups that stand for several names."""
 
+MIXING_SPEECH: Final = tuple(name for name, kind in CORRUPTIONS.items() if kind.needs == "speech")
+"""Those that mix other clips of the dataset in."""
+
 SPECTRAL: Final = frozenset(
     {
         "reverb",

@@ -51,7 +51,9 @@ def audible_start(other: Clip, place: float) -> int:
             would be a tone.
     """
     if other.num_samples < HEARD_S * other.sample_rate_hz:
-        detail = f"{other.num_samples} samples; a sound to mix in has {1000 * HEARD_S:g} ms or more."
+        detail = (
+            f"{other.num_samples} samples; a sound to mix in has {1000 * HEARD_S:g} ms or more."
+        )
         raise RecordRejected("too_short", detail)
     if other.samples.min() == other.samples.max():
         raise RecordRejected("silence", "All samples are the same.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -113,6 +114,17 @@ class Overlap(LadderCorruption):
         if self._pool is None:
             raise InvalidValue("pool", None, "a Pool of other clips: overlap mixes one of them in")
         return self._pool
+
+
+def clips_heard(params: Mapping[str, JSON]) -> tuple[str, ...]:
+    """Ids of the clips that a row mixed in, from what was drawn; none where it mixed in no speech.
+
+    Example:
+        >>> clips_heard({"talker_ids": ["b", "c"], "snr_db": 10})
+        ('b', 'c')
+    """
+    talkers = params.get("talker_ids", [params.get("interferer_id")])
+    return tuple(str(one) for one in talkers if one) if isinstance(talkers, list) else ()
 
 
 def _part(other: Clip, start: int, num_samples: int) -> Clip:

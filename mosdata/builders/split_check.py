@@ -6,6 +6,7 @@ sound, is looked up for the spoiled rows.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mosdata.augment.corruptions import MIXING_SPEECH
+from mosdata.augment.overlap import clips_heard
 from mosdata.builders.split_sets import rating_pairs
 from mosdata.builders.split_tables import read_rows, split_of_file
 from mosdata.errors import UsageError
@@ -108,6 +111,9 @@ def check_dataset(
         rows = _rating_rows(clips, dataset.rating_split_set(splits))
         return _checked(rows, by, rows_are="ratings")
     columns = clips.columns()
+    heard = _mixed_in(dataset, clips)
+    if heard is not None:
+        columns["mixed_in"] = heard
     pairs, _ = rating_pairs(dataset)
     if len(pairs):
         place = pc.index_in(whole(pairs["clip_id"]), value_set=clips.keys["clip"])
@@ -187,6 +193,38 @@ def _clip_rows(dataset: Dataset, splits: str | None) -> _Rows:
         where = pa.array([*dataset.split_set(splits).values()], pa.string())
     ordered: dict[str, pa.Array] = {key: keys[key] for key in CHECKED if key in keys}
     return _Rows(splits=where, keys=ordered, scores=_scores(dataset, clips))
+
+
+def _mixed_in(dataset: Dataset, clips: _Rows) -> Column | None:
+    """Every source where it stands, and where it is heard under others; None where none is.
+
+    That validation or test hears train is by design where they have nobody else
+    (docs/corruptions.md), and gives away nothing: it is left out.
+    """
+    chains = whole(dataset.table(["corruptions"])["corruptions"])
+    links, rows = chains.flatten(), pc.list_parent_indices(chains)
+    mixes = pc.is_in(links.field("name"), value_set=pa.array([*MIXING_SPEECH]))
+    heard = [
+        (row, clip_id)
+        for row, params in zip(
+            rows.filter(mixes).to_pylist(),
+            links.field("params").filter(mixes).to_pylist(),
+            strict=True,
+        )
+        for clip_id in clips_heard(json.loads(params))
+    ]
+    if not heard:
+        return None
+    sources, splits = clips.keys["source"], clips.splits
+    names = pa.array([clip_id for _, clip_id in heard], pa.string())
+    here = splits.take(pa.array([row for row, _ in heard]))
+    there = splits.take(pc.index_in(names, value_set=sources))  # null where it is none of these
+    is_of_train = pc.equal(there, "train").fill_null(True)
+    others = pc.or_(pc.invert(is_of_train), pc.equal(here, "train").fill_null(False))
+    return Column(
+        splits=pa.concat_arrays([splits, here.filter(others)]),
+        values=pa.concat_arrays([sources, names.filter(others)]),
+    )
 
 
 def _rating_rows(clips: _Rows, pairs: Mapping[tuple[str, str], str]) -> _Rows:

@@ -1,7 +1,8 @@
 """What two splits have in common, key by key, and which of it is a leak.
 
-A clip, its source or its very samples on two sides are a leak in any split. Whether a shared
-sentence, speaker or system is one depends on what the split claims to hold out (``by``).
+A clip, its source, its very samples or what is mixed into it on two sides are a leak in any split.
+Whether a shared sentence, speaker or system is one depends on what the split claims to hold out
+(``by``).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from mosdata.errors import UnknownName, UsageError
 from mosdata.manifests.groups import Ints, encoded
 from mosdata.manifests.splits import SPLITS, UNUSED
 
-ALWAYS: Final = ("clip", "source", "audio")
-"""Keys that no two splits may share, whatever they claim."""
+ALWAYS: Final = ("clip", "source", "audio", "mixed_in")
+"""Keys that no two splits may share, whatever they claim. ``mixed_in`` is a clip that is heard
+under others: other talkers, babble."""
 
 CHECKED: Final = (*ALWAYS, "sentence", "text", "speaker", "system", "dataset", "rater")
 """Keys that are looked at, in the order of the report."""

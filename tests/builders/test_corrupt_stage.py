@@ -8,8 +8,11 @@ import pytest
 from mosdata.audio import Clip
 from mosdata.augment.chain import apply_chain
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
+from mosdata.builders.split_check import check_dataset
+from mosdata.builders.split_sets import make_split_set
 from mosdata.builders.verify import verify_files
 from mosdata.errors import InvalidValue, UnknownName
+from mosdata.manifests.group_rules import GroupRule
 from mosdata.manifests.store import open_dataset
 from mosdata.testing import human_ratings, speechlike, utterance, write_dataset
 
@@ -280,6 +283,25 @@ def test_what_is_mixed_in_comes_from_the_same_split(tmp_path, run, kind):
         others = applied.params.get("talker_ids") or [applied.params["interferer_id"]]
         heard.setdefault(split_of[row.parent_id], set()).update(split_of[who] for who in others)
     assert heard == {"train": {"train"}, "validation": {"validation"}, "test": {"train"}}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["with sources", "copies alone"])
+@pytest.mark.parametrize("kind", ["overlap", "babble"])
+def test_clips_that_are_heard_where_they_are_not_are_a_leak(tmp_path, run, kind, kept):
+    """As corrupted there is none; dealt out anew, train hears clips of validation."""
+    rows = {"train": voices("train", 8), "validation": voices("validation", 1)}
+    source = write_dataset(tmp_path / "source", rows)
+    config = CorruptConfig(levels=(0.5,), kinds=(kind,), keep_sources=kept)
+    made = run(CorruptStage(source, config), tmp_path / "out").dataset
+    make_split_set(made, GroupRule(by=("speaker",), shares=(1, 1, 0)), name="anew")
+    made = open_dataset(made.folder)
+
+    before, after = check_dataset(made), check_dataset(made, splits="anew")
+
+    assert "mixed_in" not in before.report.leaks
+    (found,) = [key for key in after.report.keys if key.key == "mixed_in"]
+    assert found.verdict == "leak"
+    assert found.crossings[0].between == ("train", "validation")
 
 
 def test_a_value_that_one_clip_cannot_have_is_its_own_fate(tmp_path, run):
