@@ -38,6 +38,7 @@ from mosdata.augment.base import Corruption
 from mosdata.augment.calibration import (
     ANCHORED_ELSEWHERE,
     FILE,
+    between,
     expected_mos_lqo,
     knots_of,
     measurement_of,
@@ -327,8 +328,7 @@ class Search:
 
     def position(self, level: float) -> float:
         """Where a level lies."""
-        levels, positions = zip(*self.knots, strict=True)
-        return round(float(np.interp(level, levels, positions)), 6)
+        return between(level, self.knots)
 
 
 def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:

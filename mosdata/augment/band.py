@@ -119,9 +119,9 @@ class TelephoneBand(_BandLimit):
 class WideBand(_BandLimit):
     """Narrow the band to that of wide-band telephony, 50 to 7000 Hz at position 0.5, and on.
 
-    The edges are those of ITU-T P.341; the lower one stays, and beyond position 0.5 the upper one
-    falls on to that of the telephone. A mild kind: clips at 16 kHz hardly reach beyond wide band,
-    and PESQ, which has no wider one, hardly hears it.
+    The edges are those of ITU-T P.341. The lower one comes up from 12 Hz and stays there; beyond
+    position 0.5 the upper one falls on to that of the telephone. A mild kind: clips at 16 kHz
+    hardly reach beyond wide band, and PESQ, which has no wider one, hardly hears it.
 
     ``BandPassFilter`` of audiomentations draws the slope and both edges at every call, and its
     delay stays in the clip.
@@ -137,7 +137,7 @@ class WideBand(_BandLimit):
     """
 
     name = "wide_band"
-    widest = (50.0, 24_000.0)
+    widest = (12.0, 24_000.0)
     middle = (50.0, 7000.0)
     narrowest = (50.0, 3400.0)
 

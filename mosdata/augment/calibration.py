@@ -45,12 +45,12 @@ def position_of(name: str, level: float) -> float:
         >>> position_of("am:Gain", 0.25)
         0.25
     """
-    return _between(level, knots_of(name))
+    return between(level, knots_of(name))
 
 
 def level_at(name: str, position: float) -> float:
     """The inverse of :func:`position_of`; positions beyond the last knot are level 1."""
-    return _between(position, [(there, level) for level, there in knots_of(name)])
+    return between(position, [(there, level) for level, there in knots_of(name)])
 
 
 def knots_of(name: str) -> Knots:
@@ -78,8 +78,13 @@ def _kinds() -> dict[str, dict[str, Any]]:
     return kinds
 
 
-def _between(x: float, knots: Sequence[tuple[float, float]]) -> float:
-    """Linear between knots, constant outside."""
+def between(x: float, knots: Sequence[tuple[float, float]]) -> float:
+    """Linear between knots, constant outside.
+
+    Example:
+        >>> between(0.5, [(0.0, 0.0), (1.0, 10.0)])
+        5.0
+    """
     index = bisect_left(knots, x, key=lambda knot: knot[0])
     if index == 0 or index == len(knots):
         return knots[min(index, len(knots) - 1)][1]
@@ -94,4 +99,4 @@ def expected_mos_lqo(level: float) -> float:
         >>> expected_mos_lqo(0.5)
         2.6
     """
-    return _between(level, CURVE)
+    return between(level, CURVE)

@@ -49,7 +49,8 @@ class ImpulseResponse(LadderCorruption):
         >>> from mosdata.testing import speechlike
         >>> import numpy as np
         >>> from mosdata.audio import Clip
-        >>> tail = np.random.default_rng(1).standard_normal(4000) * np.exp(-np.arange(4000) / 800)
+        >>> noise = np.random.Generator(np.random.SFC64(1)).standard_normal(4000)
+        >>> tail = noise * np.exp(-np.arange(4000) / 800)
         >>> room = Clip(np.concatenate(([8.0], tail)).astype(np.float32), 16_000)
         >>> pool = MemoryPool({}, files={"impulse_responses": {"hall.wav": room}})
         >>> values = {"impulse_response": {"drr_db": 3}}
