@@ -45,13 +45,13 @@ import numpy as np
 import soundfile
 
 from mosdata.audio import Clip, decode_audio, encode_flac
+from mosdata.augment.chain import generator_for
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
 from mosdata.augment.mp3 import Mp3
 from mosdata.augment.normals import normal_noise
 from mosdata.augment.pool import MemoryPool
 from mosdata.cluster.travel import KEPT_MEMORY
 from mosdata.errors import MissingExtra
-from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
 from mosdata.testing import speechlike
 
@@ -153,7 +153,8 @@ def in_turn(
     """CPU seconds of each, run one after the other within each repeat.
 
     Each runs some times in a row, and not the first time is timed: nobody pays for memory that the
-    other gave back, or for code that the other drove out of the processor.
+    other gave back, or for code that the other drove out of the processor. Who is first changes
+    from repeat to repeat.
     """
 
     def once(work: Harm, turn: int) -> float:
@@ -166,8 +167,12 @@ def in_turn(
 
     for work in works:
         once(work, 0)
-    times = [[once(work, turn + 1) for work in works] for turn in range(repeats)]
-    return [typical(column) for column in zip(*times, strict=True)]
+    times: list[list[float]] = [[] for _ in works]
+    for turn in range(repeats):
+        for place in range(len(works)):
+            which = (turn + place) % len(works)
+            times[which].append(once(works[which], turn + 1))
+    return [typical(of_one) for of_one in times]
 
 
 class Ours:
@@ -183,7 +188,8 @@ class Ours:
         level, size = LEVELS[turn % len(LEVELS)], 0
         for name in KINDS["speech"]:
             corruption = build_corruption(name, pool=self.pool, sentence="text", speaker="ann")
-            drawn = corruption.draw(level, clip, rng_for(0, f"record-{turn}", name))
+            rng = generator_for(corruption, 0, f"record-{turn}")
+            drawn = corruption.draw(level, clip, rng)
             size += len(encode_flac(corruption.apply(clip, drawn)))
         return size
 
@@ -298,7 +304,7 @@ def harm(
     whole = corruption.values_of(values, rate_hz) if values else {}
 
     def once(turn: int, clip: Clip) -> object:
-        drawn = corruption.draw(0.6, clip, rng_for(0, f"record-{turn}", name))
+        drawn = corruption.draw(0.6, clip, generator_for(corruption, 0, f"record-{turn}"))
         return corruption.apply(clip, replace(drawn, params={**drawn.params, **whole}))
 
     return once

@@ -42,6 +42,11 @@ class LadderCorruption(ABC):
     name: str = ""
     parameters: ClassVar[Mapping[str, Parameter]] = {}
 
+    @property
+    def takes_a_chance(self) -> bool:
+        """Whether anything is drawn at all; if not, no generator is looked at."""
+        return type(self).draw_params is not LadderCorruption.draw_params
+
     def draw(self, level: float, clip: Clip, rng: np.random.Generator) -> Applied:
         """Choose the physical parameters for one clip; see :class:`Corruption`.
 

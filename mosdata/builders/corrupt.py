@@ -39,8 +39,9 @@ from mosdata.manifests.store import Dataset
 SHORTEST_CHAIN: Final = 2
 LONGEST_CHAIN: Final = 4
 
-SAMPLES_COMPARED: Final = 4_096
-"""Of a copy and its source at a time, until they differ."""
+COMPARED_FIRST: Final = 97
+"""Every so many samples of a copy and its source; all, where these are equal. No hole is so short,
+and no sampling rate a multiple."""
 
 Chain = tuple[str, ...]
 
@@ -392,12 +393,12 @@ def _value_refused_by_clip(values: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _same_samples(pcm: Pcm, clip: Clip) -> bool:
-    """Whether a copy is stored as its source is; nearly always the first samples tell."""
-    for start in range(0, len(pcm), SAMPLES_COMPARED):
-        part = slice(start, start + SAMPLES_COMPARED)
-        if not np.array_equal(pcm[part], to_pcm16(clip.samples[part])):
-            return False
-    return True
+    """Whether a copy is stored as its source is; nearly always a few samples tell."""
+    few = slice(None, None, COMPARED_FIRST)
+    return bool(
+        np.array_equal(pcm[few], to_pcm16(clip.samples[few]))
+        and np.array_equal(pcm, to_pcm16(clip.samples))
+    )
 
 
 class CorruptBench:
