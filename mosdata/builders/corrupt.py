@@ -6,7 +6,6 @@ of its own, in which every copy finds its clean parent.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from mosdata.audio import Clip, Pcm, to_pcm16
+from mosdata.audio import Clip
 from mosdata.augment.base import Corruption, Material
 from mosdata.augment.chain import Order, harm, in_physical_order
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
@@ -38,10 +35,6 @@ from mosdata.manifests.store import Dataset
 
 SHORTEST_CHAIN: Final = 2
 LONGEST_CHAIN: Final = 4
-
-COMPARED_FIRST: Final = 97
-"""Every so many samples of a copy and its source; all, where these are equal. No hole is so short,
-and no sampling rate a multiple."""
 
 Chain = tuple[str, ...]
 
@@ -375,32 +368,6 @@ def _has_others(source: Dataset) -> bool:
     return min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2
 
 
-@contextlib.contextmanager
-def _value_refused_by_clip(values: Mapping[str, Any]) -> Iterator[None]:
-    """A physical value that other clips can have, and this one's sampling rate can't.
-
-    Raises:
-        RecordRejected: it can't; the plan made sure that some can.
-    """
-    try:
-        yield
-    except InvalidValue as error:
-        if not values:
-            raise
-        raise RecordRejected("value_not_possible", f"{error} Other clips have another rate.") from (
-            error
-        )
-
-
-def _same_samples(pcm: Pcm, clip: Clip) -> bool:
-    """Whether a copy is stored as its source is; nearly always a few samples tell."""
-    few = slice(None, None, COMPARED_FIRST)
-    return bool(
-        np.array_equal(pcm[few], to_pcm16(clip.samples[few]))
-        and np.array_equal(pcm, to_pcm16(clip.samples))
-    )
-
-
 class CorruptBench:
     """Makes corrupted copies of clips that it fetches from the source dataset."""
 
@@ -424,21 +391,29 @@ class CorruptBench:
         if "kinds" not in values:
             return [source]
         clip = self._decoded(source)
-        with _value_refused_by_clip(values.get("values", {})):
+        given = values.get("values", {})
+        try:
             applied, harmed = harm(
                 values["kinds"],
                 values["level"] or 0.0,
                 clip,
                 seed=self._seed,
                 record_id=source.id,
-                values=values.get("values", {}),
+                values=given,
                 order=values.get("order", "physical"),
                 pool=self._pool.of_split(record.split),
                 sentence=source.sentence,
                 speaker=source.speaker,
             )
+        except InvalidValue as error:
+            if not given:
+                raise
+            # The plan made sure that other clips can have it.
+            message = f"{error} Other clips have another rate."
+            raise RecordRejected("value_not_possible", message) from error
         made = source.to_store(
             harmed,
+            made_from=source.pcm_sha256,
             id=record.id,
             parent_id=source.id,
             corruptions=(*source.corruptions, *applied),
@@ -447,12 +422,6 @@ class CorruptBench:
             mos_votes=None,
             mos_scale=None,
         )
-        if _same_samples(made.sound.pcm, clip):
-            raise RecordRejected(
-                "unchanged",
-                f"{', '.join(values['kinds'])} left every 16-bit sample of this clip as it was: "
-                "a copy would be its source under another label.",
-            )
         return [made]
 
     def _decoded(self, source: Utterance) -> Clip:

@@ -109,13 +109,19 @@ class Utterance:
         """
         return with_sounds([self.to_store(clip, **changes)])[0]
 
-    def to_store(self, clip: Clip, **changes: Any) -> Unstored:
+    def to_store(self, clip: Clip, *, made_from: str = "", **changes: Any) -> Unstored:
         """What :meth:`with_clip` does, as far as it goes without encoding; the rest can wait.
+
+        Args:
+            clip: the sound.
+            made_from: ``pcm_sha256`` of the clip that this one was made from, and which it must
+                not be again.
+            changes: to other fields.
 
         Raises:
             RecordRejected: the clip holds NaN or infinity, or no sample at all.
         """
-        return Unstored(self, rounded(clip), changes)
+        return Unstored(self, rounded(clip), changes, made_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +131,20 @@ class Unstored:
     row: Utterance
     sound: Rounded
     changes: Mapping[str, Any]
+    made_from: str = ""
 
     def stored(self, kept: Stored) -> Utterance:
-        """The row with its sound as it is kept."""
+        """The row with its sound as it is kept.
+
+        Raises:
+            RecordRejected: ``unchanged``: these are the samples of the clip it was made from.
+        """
+        if kept.pcm_sha256 == self.made_from:
+            raise RecordRejected(
+                "unchanged",
+                "Every 16-bit sample of this clip was left as it was: a copy would be its source "
+                "under another label.",
+            )
         return replace(
             self.row,
             audio=kept.flac,
