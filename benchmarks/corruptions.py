@@ -321,12 +321,17 @@ def floors(repeats: int) -> None:
         }
         for name, both in pairs.items():
             say(rate_hz, DURATION_S, name, in_turn(both, clips, 4 * repeats))
+        rungs = []
         for rung in Mp3.rungs:
             name, values = f"mp3 {rung.bitrate_kbps}", {"bitrate_kbps": rung.bitrate_kbps}
             three = harm("mp3", rate_hz, pool, values), coded(rate_hz, values), bare_mp3(**values)
             drawn_s, applied_s, bare_s = in_turn(three, clips, 4 * repeats)
             say(rate_hz, DURATION_S, f"{name} / bare", (drawn_s, bare_s))
             say(rate_hz, DURATION_S, f"{name}, apply alone / bare", (applied_s, bare_s))
+            rungs.append((drawn_s, applied_s, bare_s))
+        drawn_s, applied_s, bare_s = (statistics.mean(times) for times in zip(*rungs, strict=True))
+        say(rate_hz, DURATION_S, "mp3, all rungs / bare", (drawn_s, bare_s))
+        say(rate_hz, DURATION_S, "mp3, all rungs, apply / bare", (applied_s, bare_s))
         for duration_s in (4.0, DURATION_S):
             clips = [talk(rate_hz, seed, duration_s) for seed in range(3)]
             for name, room in {
