@@ -196,7 +196,9 @@ def _clip_rows(dataset: Dataset, splits: str | None) -> _Rows:
 
 
 def _mixed_in(dataset: Dataset, clips: _Rows) -> Column | None:
-    """Every source where it stands, and where it is heard under others; None where none is.
+    """Every source where it stands, and what an earlier split has of it; None where none is heard.
+
+    An earlier split has a clip of a later one where it hears it, or is heard by it.
 
     That validation or test hears train is by design where they have nobody else
     (docs/corruptions.md), and gives away nothing: it is left out.
@@ -217,14 +219,28 @@ def _mixed_in(dataset: Dataset, clips: _Rows) -> Column | None:
         return None
     sources, splits = clips.keys["source"], clips.splits
     names = pa.array([clip_id for _, clip_id in heard], pa.string())
-    here = splits.take(pa.array([row for row, _ in heard]))
+    rows_heard_in = pa.array([row for row, _ in heard])
+    here = splits.take(rows_heard_in)
     there = splits.take(pc.index_in(names, value_set=sources))  # null where it is none of these
-    is_of_train = pc.equal(there, "train").fill_null(True)
-    others = pc.or_(pc.invert(is_of_train), pc.equal(here, "train").fill_null(False))
+    also: dict[tuple[str, str], None] = {}  # what else an earlier split has of a later one
+    for split, own, clip_id, hearer in zip(
+        *(column.to_pylist() for column in (here, there, names, sources.take(rows_heard_in))),
+        strict=True,
+    ):
+        if split == own or own in (None, "train") or split is None:
+            continue
+        is_first = _order(split) < _order(own)
+        also[(split, clip_id) if is_first else (own, hearer)] = None
     return Column(
-        splits=pa.concat_arrays([splits, here.filter(others)]),
-        values=pa.concat_arrays([sources, names.filter(others)]),
+        splits=pa.concat_arrays([splits, pa.array([split for split, _ in also], pa.string())]),
+        values=pa.concat_arrays([sources, pa.array([name for _, name in also], pa.string())]),
+        num_rows=len(sources),
     )
+
+
+def _order(split: str) -> tuple[int, str]:
+    """As a report has them: train first, test last."""
+    return {"train": 0, "validation": 1, "test": 3}.get(split, 2), split
 
 
 def _rating_rows(clips: _Rows, pairs: Mapping[tuple[str, str], str]) -> _Rows:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mosdata.errors import UnknownName, UsageError
 from mosdata.manifests.groups import Ints, encoded
@@ -34,10 +35,18 @@ Verdict = Literal["leak", "shared", "clean", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One key of some rows and where the rows are; rows of different keys may be different ones."""
+    """One key of some rows and where the rows are; rows of different keys may be different ones.
+
+    Args:
+        splits: of each row.
+        values: of the key, one a row; null where it is not known.
+        num_rows: how many of these are rows; what follows says only what is in a split as well,
+            and is not counted. All where None.
+    """
 
     splits: pa.Array
     values: pa.Array
+    num_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +164,13 @@ def _splits_in(splits: pa.Array) -> tuple[list[str], dict[str, int]]:
 def _finding(key: str, column: Column, names: Sequence[str], by: Sequence[str]) -> KeyFinding:
     codes, values = encoded(column.values)
     split_codes, split_names = encoded(column.splits)
-    rows = {name: codes[split_codes == split_names.index(name)] for name in names}
-    present = {
-        name: np.bincount(part[part >= 0], minlength=len(values)) > 0 for name, part in rows.items()
-    }
+    num_rows = len(codes) if column.num_rows is None else column.num_rows
+    parts = {name: np.flatnonzero(split_codes == split_names.index(name)) for name in names}
+    rows = {name: codes[part[part < num_rows]] for name, part in parts.items()}
+    present = {name: _present(codes[part], len(values)) for name, part in parts.items()}
     crossings = [
-        _crossing(pair, present[pair[0]] & present[pair[1]], rows[pair[1]], values)
-        for pair in pairs_of(names, 2)
+        _crossing((a, b), present[a] & _present(rows[b], len(values)), rows[b], values)
+        for a, b in pairs_of(names, 2)
     ]
     shared = tuple(crossing for crossing in crossings if crossing.num_values)
     used = np.concatenate([*rows.values()])
@@ -178,6 +187,10 @@ def _finding(key: str, column: Column, names: Sequence[str], by: Sequence[str]) 
         num_unknown=int((used < 0).sum()),
         crossings=shared,
     )
+
+
+def _present(codes: Ints, num_values: int) -> NDArray[np.bool_]:
+    return np.bincount(codes[codes >= 0], minlength=num_values) > 0
 
 
 def _crossing(

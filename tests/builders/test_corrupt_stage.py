@@ -301,7 +301,24 @@ def test_clips_that_are_heard_where_they_are_not_are_a_leak(tmp_path, run, kind,
     assert "mixed_in" not in before.report.leaks
     (found,) = [key for key in after.report.keys if key.key == "mixed_in"]
     assert found.verdict == "leak"
-    assert found.crossings[0].between == ("train", "validation")
+    (crossing,) = found.crossings
+    split_of = made.split_set("anew")
+    rows_by_id = {row.id: row for row in made.utterances()}
+    source_of = {row.id: row.parent_id or row.id for row in rows_by_id.values()}
+    heard = {
+        who
+        for row in rows_by_id.values()
+        if split_of[row.id] == "train"
+        for applied in row.corruptions
+        for who in applied.params.get("talker_ids") or [applied.params["interferer_id"]]
+    }
+    spoiled = [
+        clip_id
+        for clip_id, split in split_of.items()
+        if split == "validation" and source_of[clip_id] in heard
+    ]
+    assert crossing.between == ("train", "validation")
+    assert crossing.num_rows == len(spoiled)
 
 
 def test_a_value_that_one_clip_cannot_have_is_its_own_fate(tmp_path, run):
