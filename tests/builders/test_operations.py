@@ -192,7 +192,8 @@ def test_more_rejections_than_allowed_stop_the_run(tmp_path, speech_stage, run, 
     outcome = run(stage, tmp_path / "out", orders=Orders(budget=Budget.parse("50%")), **how)
 
     assert before.num_done < 16
-    assert before.num_rejected == math.floor(0.2 * 16) + 1
+    too_many = before.num_rejected - math.floor(0.2 * 16)
+    assert 1 <= too_many <= (1 if executor == "serial" else 3)  # a process ends what it has begun
     assert "error:LookupError: LookupError: no phone for chicken" in str(failed.value)
     assert "mosdata status" in str(failed.value)
     assert outcome.num_resumed == before.num_shards_done
