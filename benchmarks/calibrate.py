@@ -350,15 +350,15 @@ def calibrate(names: list[str], measured: Measurements) -> dict[str, Search]:
 
 def judged(searches: dict[str, Search], measured: Measurements) -> dict[str, dict[str, object]]:
     """What the levels do to clips that had no part in laying them."""
-    places = [
-        (name, scale(name, search.position(level)))
-        for name, search in searches.items()
-        for level in STEPS
-    ]
-    pesq = measured.at(places, "pesq")
-    is_anchor = [level in ANCHORS for _ in searches for level in STEPS]
-    anchors = [place for place, is_one in zip(places, is_anchor, strict=True) if is_one]
-    stoi = measured.at(anchors, "stoi")
+    places, anchors = (
+        [
+            (name, scale(name, search.position(level)))
+            for name, search in searches.items()
+            for level in levels
+        ]
+        for levels in (STEPS, ANCHORS)
+    )
+    pesq, stoi = measured.at(places, "pesq"), measured.at(anchors, "stoi")
     report = {}
     for index, (name, search) in enumerate(searches.items()):
         rows = slice(index * len(STEPS), (index + 1) * len(STEPS))

@@ -192,8 +192,11 @@ def test_more_rejections_than_allowed_stop_the_run(tmp_path, speech_stage, run, 
     outcome = run(stage, tmp_path / "out", orders=Orders(budget=Budget.parse("50%")), **how)
 
     assert before.num_done < 16
-    too_many = before.num_rejected - math.floor(0.2 * 16)
-    assert 1 <= too_many <= (1 if executor == "serial" else 3)  # a process ends what it has begun
+    first_too_many = math.floor(0.2 * 16) + 1
+    if executor == "serial":
+        assert before.num_rejected == first_too_many
+    else:  # the one worker is at the next shard while this one is counted
+        assert before.num_rejected in (first_too_many, first_too_many + 1)
     assert "error:LookupError: LookupError: no phone for chicken" in str(failed.value)
     assert "mosdata status" in str(failed.value)
     assert outcome.num_resumed == before.num_shards_done
