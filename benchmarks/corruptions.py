@@ -130,8 +130,11 @@ class TurnTaker:
 def take_turns(pipeline: str, rate_hz: int, duration_s: float) -> None:
     """Answer the number of each turn with its CPU seconds a clip: some of every level in a row."""
     with tempfile.TemporaryDirectory() as folder:
-        own = pipeline == "mosdata"
-        work = Ours(rate_hz, duration_s) if own else Theirs(rate_hz, Path(folder), duration_s)
+        work: Work
+        if pipeline == "audiomentations":
+            work = Theirs(rate_hz, Path(folder), duration_s)
+        else:
+            work = {"mosdata": Ours, "libraries": Libraries}[pipeline](rate_hz, duration_s)
         for turn in sys.stdin:
             first = int(turn) * CLIPS_A_TURN
             times = [cpu_seconds(work, first + i) for i in range(CLIPS_A_TURN)]
@@ -190,8 +193,41 @@ class Ours:
             corruption = build_corruption(name, pool=self.pool, sentence="text", speaker="ann")
             rng = generator_for(corruption, 0, f"record-{turn}")
             drawn = corruption.draw(level, clip, rng)
-            size += len(encode_flac(corruption.apply(clip, drawn)))
+            size += self.encode(corruption.apply(clip, drawn), turn)
         return size
+
+    def encode(self, clip: Clip, turn: int) -> int:  # noqa: ARG002 - for those who keep it
+        """Bytes of a copy as FLAC."""
+        return len(encode_flac(clip))
+
+
+class Libraries(Ours):
+    """FLAC in, one clip to MP3 and back, seven FLACs out, and nothing else.
+
+    What is encoded is what the pipeline made: noise costs more bits than speech.
+    """
+
+    def __init__(self, rate_hz: int, duration_s: float) -> None:
+        super().__init__(rate_hz, duration_s)
+        self.made: dict[int, list[Clip]] = {}
+        self.kbps = [
+            build_corruption("mp3").ladder(level, rate_hz)["bitrate_kbps"] for level in LEVELS
+        ]
+        for turn in range(len(LEVELS)):
+            self.made[turn] = []
+            super().__call__(turn)
+
+    def encode(self, clip: Clip, turn: int) -> int:
+        """Keep what is made before the first turn."""
+        self.made[turn].append(clip)
+        return 0
+
+    def __call__(self, turn: int) -> int:
+        """One clip in, its seven out."""
+        turn %= len(LEVELS)
+        clip = decode_audio(self.flacs[turn])
+        bare_mp3(self.kbps[turn])(turn, clip)
+        return sum(len(encode_flac(made)) for made in self.made[turn])
 
 
 class Theirs:
@@ -239,7 +275,10 @@ def pipeline(repeats: int) -> None:
     """Seconds of output per CPU second, ratios, and two processes at once."""
     print("pipeline: FLAC -> seven corruptions -> seven FLACs; output s per CPU s")
     print("(audiomentations: as anybody runs it; and in the environment of our workers)")
-    print(f"{'rate':>6} {'clip s':>6} {'mosdata':>8} {'audiomentations':>16} {'ratio':>6}")
+    print(
+        f"{'rate':>6} {'clip s':>6} {'mosdata':>8} {'audiomentations':>16} {'ratio':>6}"
+        f" {'':>16} {'ratio':>6} {'libraries alone':>16} {'ratio':>6}"
+    )
     plain = {name: value for name, value in os.environ.items() if name not in WORKERS}
     for rate_hz in RATES_HZ:
         for duration_s in PIPELINE_S:
@@ -247,13 +286,14 @@ def pipeline(repeats: int) -> None:
                 TurnTaker("mosdata", rate_hz, duration_s, os.environ) as ours,
                 TurnTaker("audiomentations", rate_hz, duration_s, plain) as theirs,
                 TurnTaker("audiomentations", rate_hz, duration_s, os.environ) as helped,
+                TurnTaker("libraries", rate_hz, duration_s, os.environ) as libraries,
             ):
-                times = means((ours, theirs, helped), repeats)
+                times = means((ours, theirs, helped, libraries), repeats)
             seconds_out = duration_s * len(KINDS["speech"])
-            own, other, third = (seconds_out / cpu for cpu in times)
+            own, other, third, most = (seconds_out / cpu for cpu in times)
             print(
                 f"{rate_hz:>6} {duration_s:>6g} {own:>8.0f} {other:>16.0f} {own / other:>6.1f}"
-                f" {third:>16.0f} {own / third:>6.1f}",
+                f" {third:>16.0f} {own / third:>6.1f} {most:>16.0f} {most / other:>6.1f}",
                 flush=True,
             )
         wall, cpu = two_processes(rate_hz, repeats)
