@@ -83,6 +83,8 @@ def _page(name: str, corruption: Corruption, kind: Kind) -> Iterator[str]:
     yield from _ladder(corruption)
     yield from _measured(name)
     yield "\n## Sound in and out\n"
+    alt = f"Waveforms and spectrograms of a clip before, and after {name} at levels 0.5 and 1"
+    yield f"![{alt}](../img/corruptions/{name}.webp)\n"
     yield from _commands(name, corruption, kind)
     yield "\nBack to [all corruptions](../corruptions.md). Written by"
     yield "`python -m mosdata.augment.pages`."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -30,7 +31,7 @@ NAMES: Final = {
 
 def ladder_page(ladder: Ladder, rungs: Sequence[Rung]) -> str:
     """One file that needs nothing beside it."""
-    shown = _spread_out(rungs)
+    shown = spread_out(rungs)
     about = (
         f"{ladder.clip_name}, {ladder.clip.duration_s:.2f} s at "
         f"{ladder.clip.sample_rate_hz:,} Hz, seed {ladder.seed}. One damage, and more of it."
@@ -73,6 +74,13 @@ def ladder_page(ladder: Ladder, rungs: Sequence[Rung]) -> str:
 def sounds(kind: str, rungs: Sequence[Rung]) -> str:
     """Waveforms over spectrograms, one column a level."""
     alt = f"Waveform and spectrogram of a clip under {kind} at {len(rungs)} levels."
+    with drawing_of_sounds(rungs) as figure:
+        return finish(figure, name=f"sound-{kind}", alt=alt)
+
+
+@contextmanager
+def drawing_of_sounds(rungs: Sequence[Rung]) -> Iterator[Any]:
+    """The same as a matplotlib figure, to be kept in another format."""
     with drawing(2.0 * len(rungs) + 0.6, 3.6) as figure:
         axes = figure.subplots(
             2, len(rungs), sharex=True, sharey="row", squeeze=False, height_ratios=(1, 2)
@@ -84,7 +92,7 @@ def sounds(kind: str, rungs: Sequence[Rung]) -> str:
             _spectrogram(axes[1][column], rung.clip, loudest_db)
         axes[0][0].set_ylabel("amplitude")
         axes[1][0].set_ylabel("kHz")
-        return finish(figure, name=f"sound-{kind}", alt=alt)
+        yield figure
 
 
 def scores(kind: str, rungs: Sequence[Rung]) -> str:
@@ -151,7 +159,7 @@ def _spectrogram_db(clip: Clip) -> np.ndarray:
     return 10 * np.log10(powers.T + 1e-12)
 
 
-def _spread_out(rungs: Sequence[Rung]) -> list[Rung]:
+def spread_out(rungs: Sequence[Rung]) -> list[Rung]:
     """Some of the steps, the first and the last among them."""
     if len(rungs) <= SHOWN:
         return list(rungs)

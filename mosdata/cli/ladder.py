@@ -42,6 +42,12 @@ def ladder(
     wavs: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write every step as a WAV file, too.")
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write waveforms and spectrograms as .png, .webp, .svg or .pdf."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page to write.")
     ] = None,
@@ -58,6 +64,7 @@ def ladder(
     from mosdata.builders.card_plots import can_draw
     from mosdata.builders.ladder import open_ladder, usable_metrics
     from mosdata.builders.ladder_page import ladder_page
+    from mosdata.builders.ladder_picture import check_picture, write_picture
     from mosdata.builders.ladder_wavs import write_wavs
     from mosdata.cli import console
     from mosdata.errors import InvalidValue, MissingExtra
@@ -67,6 +74,8 @@ def ladder(
         raise InvalidValue("KIND", kind, "one corruption, not several or a group")
     if not can_draw():
         raise MissingExtra("mosdata ladder", ["matplotlib"], "report")
+    if picture:
+        check_picture(picture)
     folders: dict[Material, Path] = {"noise": noise} if noise else {}
     if impulse_responses:
         folders["impulse_responses"] = impulse_responses
@@ -87,12 +96,15 @@ def ladder(
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(ladder_page(found, rungs), encoding="utf-8")
     written = write_wavs(wavs, names[0], rungs) if wavs else []
+    if picture:
+        write_picture(picture, rungs)
     console.say(f"{len(rungs)} levels of {names[0]} on {found.clip_name}: {page}")
     value = {
         "kind": names[0],
         "clip": found.clip_name,
         "page": str(page),
         "wavs": [str(path) for path in written],
+        "picture": str(picture) if picture else None,
         "notes": list(notes),
         "levels": [rung.to_json() for rung in rungs],
     }

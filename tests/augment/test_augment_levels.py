@@ -175,6 +175,16 @@ def test_pages_hold_what_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_page_shows_a_picture_that_is_there(name: str) -> None:
+    """Sound in and out, to be looked at."""
+    page = PAGE.parent / "corruptions" / f"{name}.md"
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+
+    assert pictures
+    assert all((page.parent / picture).is_file() for picture in pictures)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_every_kind_says_what_it_rests_on(name: str) -> None:
     """Its source, why it is not left to audiomentations, and an example that doctest runs."""
     kind = CORRUPTIONS[name]

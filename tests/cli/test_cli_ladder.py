@@ -56,6 +56,37 @@ def test_a_ladder_has_a_page_numbers_and_sounds(mosdata, wav, tmp_path):
     assert not re.search(r"(src|href)=[\"'](?!data:|#)", page)
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.png", b"\x89PNG"), ("b.WEBP", b"RIFF"), ("c.svg", b"<?xml"), ("d.pdf", b"%PDF")],
+)
+def test_a_ladder_is_drawn_as_a_picture_of_its_own(mosdata, wav, tmp_path, name, begins):
+    """In the format of the file's name, and twice the same."""
+    pictures = [tmp_path / "first" / name, tmp_path / "second" / name]
+    for picture in pictures:
+        found = told(
+            mosdata(
+                *("ladder", "mp3", wav, "--levels", "0,1", "--metrics", "", "--json"),
+                *("--picture", picture, "--out", tmp_path / "page.html"),
+            )
+        )
+        assert found["picture"] == str(picture)
+    first, second = (picture.read_bytes() for picture in pictures)
+
+    assert first == second
+    assert first.startswith(begins)
+
+
+def test_a_picture_of_another_format_is_refused_before_the_work(mosdata, wav, tmp_path):
+    """With what there is."""
+    page = tmp_path / "page.html"
+    ended = mosdata("ladder", "mp3", wav, "--picture", tmp_path / "x.jpeg2", "--out", page)
+
+    assert ended.code == 2
+    assert ".png, .webp, .svg, .pdf" in " ".join(ended.err.split())
+    assert not page.exists()
+
+
 def test_a_transform_of_audiomentations_is_there_or_not(mosdata, wav, tmp_path):
     """It has no levels between, so 0 and 1 are shown unless others are asked for."""
     ladder = ("ladder", "am:BitCrush", wav, "--metrics", METRICS, "--out", tmp_path / "page.html")
