@@ -20,8 +20,11 @@ Integers = NDArray[np.int64]
 
 
 def compiled(function: Function) -> Function:
-    """Compiled at the first call, and kept on disk for the next process."""
-    made: Any = njit(cache=True, nogil=True)(function)
+    """Compiled at the first call, and kept on disk for the next process where there is a place."""
+    try:
+        made: Any = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # neither beside the package nor at home may anything be written
+        made = njit(nogil=True)(function)
     return cast("Function", made)
 
 

@@ -30,6 +30,10 @@ from mosdata.manifests.rows import Applied
 _ONE_AT_A_TIME: Final = Lock()
 """Transforms keep their parameters on themselves and share global generators."""
 
+FOUND_FILES: Final = ("sound_file_paths", "ir_files")
+"""Where transforms keep what they found in a folder, in the order of the file system, and draw by
+the place in it."""
+
 
 class Transform(LadderCorruption):
     """One transform of audiomentations with fixed arguments."""
@@ -37,6 +41,9 @@ class Transform(LadderCorruption):
     def __init__(self, spec: TransformSpec) -> None:
         self.name = str(spec)
         self._transform = _transform_class(spec.class_name)(**spec.arguments, p=1.0)
+        for found in FOUND_FILES:
+            if found in vars(self._transform):
+                setattr(self._transform, found, sorted(getattr(self._transform, found)))
 
     def ladder(self, level: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - arguments, not rates
         """Nothing: the arguments in the name say it all.

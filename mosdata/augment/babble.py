@@ -10,7 +10,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import draw_seed, number
-from mosdata.augment.mixing import audible_start, looped_part, with_noise
+from mosdata.augment.mixing import audible_start, checked_sound, looped_part, with_noise
 from mosdata.augment.overlap import Overlap
 from mosdata.augment.speech_level import active_level_dbfs, gain_of
 from mosdata.errors import InvalidValue, RecordRejected
@@ -97,8 +97,9 @@ class Babble(Overlap):
         return with_noise(clip, sum_of_talkers, snr_db=number(applied, "snr_db"))
 
     def _is_audible(self, clip_id: str) -> bool:
+        pool = self._require_pool()
         try:
-            active_level_dbfs(self._require_pool().clip(clip_id))
+            active_level_dbfs(checked_sound(pool.clip(clip_id)))
         except RecordRejected:  # a silent or broken talker is not this clip's fault
             return False
         return True

@@ -12,7 +12,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.biquads import Sections, filtered
-from mosdata.augment.filters import NYQUIST_SHARE
+from mosdata.augment.filters import NYQUIST_SHARE, highest_cutoff_hz
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
@@ -49,7 +49,7 @@ class _BandLimit(LadderCorruption):
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
         """Edges that move exponentially: the widest band at 0, the standard's at 0.5."""
-        top_hz = NYQUIST_SHARE * sample_rate_hz
+        top_hz = highest_cutoff_hz(sample_rate_hz)
         # Above the clip's own band the upper edge would have nothing to do.
         bands = [(low, min(high, top_hz)) for low, high in self._bands()]
         first, last = bands[:2] if position <= 0.5 else bands[1:]

@@ -136,7 +136,8 @@ def _refuse_paths(name: str) -> None:
 
 def _each_once(names: Iterable[str]) -> list[str]:
     given = list(names)
-    if len({name.partition("(")[0] for name in given}) < len(given):  # whatever its arguments
+    # Whatever its arguments, and however it is spaced.
+    if len({"".join(name.partition("(")[0].split()) for name in given}) < len(given):
         raise InvalidValue("chain", ",".join(given), "each corruption once")
     return given
 

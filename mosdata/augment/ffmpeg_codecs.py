@@ -86,7 +86,7 @@ class Amr(_FfmpegCodec):
     """AMR narrow band, 12.2 to 4.75 kbit/s: mobile telephony since 1999.
 
     3GPP TS 26.071, through PyAV with opencore-amr, which computes in integers. Frames of 20 ms at
-    8 kHz; the 39 samples by which the decoded speech lags are cut. Fed at -26 dBFS active level.
+    8 kHz; the 40 samples by which the decoded speech lags are cut. Fed at -26 dBFS active level.
     Past the lowest mode the scale goes on with more stages: coded speech is coded again, as in a
     call from one mobile to another.
 
@@ -105,7 +105,7 @@ class Amr(_FfmpegCodec):
     name = "amr"
     ffmpeg_name = "libopencore_amrnb"
     frame_length = 160
-    delay = 39
+    delay = 40
     parameters: ClassVar = {
         "bitrate_kbps": Parameter("mode", low=4.75, high=12.2, choices=AMR_KBPS),
         "error_gain": Parameter("its error times this; 1 is the codec itself", low=0, high=1),

@@ -44,6 +44,11 @@ NYQUIST_SHARE: Final = 0.4995
 """Of the sampling rate: the highest cutoff there is."""
 
 
+def highest_cutoff_hz(sample_rate_hz: int) -> float:
+    """The highest cutoff at a rate, in hundredths of a hertz as ladders have it, rounded down."""
+    return math.floor(round(100 * NYQUIST_SHARE * sample_rate_hz, 3)) / 100
+
+
 class _Filter(LadderCorruption):
     """A causal Butterworth filter; nothing about it is drawn."""
 
@@ -70,7 +75,7 @@ class _Filter(LadderCorruption):
             raise InvalidValue(f"cutoff_hz of {self.name}", values["cutoff_hz"], allowed)
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
-        """Filter; the delay stays below 2 ms in the pass band."""
+        """Filter; what a steep low-pass lags more than one of 8th order is taken off."""
         order = int(number(applied, "num_poles", of_old=ORDER))
         cutoff_hz = number(applied, "cutoff_hz")
         sections = _sections(self.kind, order, cutoff_hz, clip.sample_rate_hz)
@@ -108,9 +113,12 @@ class LowPass(_Filter):
     kind = "low"
 
     def extra_delay(self, order: int, cutoff_hz: float, sample_rate_hz: int) -> int:
-        """By the group delay of a Butterworth low-pass at 0 Hz, 1 / (2 pi f sin(pi / 2 n))."""
+        """By the group delay of a Butterworth low-pass at 0 Hz, 1 / (w sin(pi / 2 n)).
+
+        ``w`` is the angular cutoff that the bilinear transform bends onto the one that is wanted.
+        """
         more = 1 / math.sin(math.pi / (2 * order)) - 1 / math.sin(math.pi / (2 * ORDER))
-        return max(0, round(sample_rate_hz * more / (2 * math.pi * cutoff_hz)))
+        return max(0, round(more / (2 * math.tan(math.pi * cutoff_hz / sample_rate_hz))))
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:
         """A falling cutoff, then a steeper slope."""
@@ -120,7 +128,7 @@ class LowPass(_Filter):
         cutoff_hz = _hz(top + (bend - top) * first)
         cutoff_hz *= (LOWEST_LOW_PASS_HZ / SLOPE_LOW_PASS_HZ) ** second
         return {
-            "cutoff_hz": round(min(cutoff_hz, NYQUIST_SHARE * sample_rate_hz), 2),
+            "cutoff_hz": round(min(cutoff_hz, highest_cutoff_hz(sample_rate_hz)), 2),
             "num_poles": LOW_PASS_ORDERS[round(second * (len(LOW_PASS_ORDERS) - 1))],
         }
 

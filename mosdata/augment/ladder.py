@@ -157,19 +157,28 @@ class LadderCorruption(ABC):
         return max(MIN_LEVEL, round(level_at(self.name, position), 6)), values
 
     def _position(self, given: Mapping[str, float], sample_rate_hz: int) -> float:
-        """Where the scale has the first given value that moves along it: the middle of a rung."""
-        first, last = self.scale(0.0, sample_rate_hz), self.scale(1.0, sample_rate_hz)
-        moving = [key for key in self.parameters if key in given and first[key] != last[key]]
-        if not moving:
-            return 1.0
-        key, sign = moving[0], 1 if last[moving[0]] > first[moving[0]] else -1
+        """Where the scale has the given values that move along it: the middle of a rung.
 
-        def excess(position: float) -> float:
-            return sign * (self.scale(position, sample_rate_hz)[key] - given[key])
+        The first of them says where, the next ones where within that: edges, rates and bitrates
+        stand still over parts of a scale.
+        """
+        start, stop = 0.0, 1.0
+        moved = False
+        for key in self.parameters:
+            if key not in given:
+                continue
+            first, last = (self.scale(place, sample_rate_hz)[key] for place in (start, stop))
+            if first == last:
+                continue
+            moved, sign = True, 1 if last > first else -1
 
-        start = _first_place(lambda position: excess(position) >= 0)
-        stop = _first_place(lambda position: excess(position) > 0)
-        return (start + stop) / 2
+            def excess(position: float, key: str = key, sign: int = sign) -> float:
+                return sign * (self.scale(position, sample_rate_hz)[key] - given[key])
+
+            _, reached = _edge(lambda position: excess(position) >= 0, start, stop)
+            kept, _ = _edge(lambda position: excess(position) > 0, start, stop)
+            start, stop = reached, max(reached, kept)
+        return (start + stop) / 2 if moved else 1.0
 
     def _check_audible(self, clip: Clip) -> None:
         check_audible(clip)  # silence has no quality to harm
@@ -184,13 +193,12 @@ class LadderCorruption(ABC):
             )
 
 
-def _first_place(holds: Callable[[float], bool]) -> float:
-    """Where on [0, 1] a condition that stays true begins to hold; 1 where it never does."""
-    low, high = 0.0, 1.0
+def _edge(holds: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
+    """The places on a stretch right before and after a condition that stays true begins to hold."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return low, high
 
 
 def check_level(level: float) -> float:

@@ -43,22 +43,32 @@ def with_noise(clip: Clip, noise: Samples, *, snr_db: float) -> Samples:
     return noise
 
 
-def audible_start(other: Clip, place: float) -> int:
-    """A sample to begin from: at a share of a sound's length, or where it is heard next.
+def checked_sound(other: Clip) -> Clip:
+    """A sound as it was recorded, if it can be mixed in: one that was resampled rings at its ends.
 
     Raises:
-        RecordRejected: ``silence``: there is no sound in it; ``too_short``: looped, what there is
-            would be a tone.
+        RecordRejected: ``silence``: all its samples are the same; ``too_short``: looped, what there
+            is would be a tone.
     """
     if other.num_samples < HEARD_S * other.sample_rate_hz:
         detail = (
             f"{other.num_samples} samples; a sound to mix in has {1000 * HEARD_S:g} ms or more."
         )
         raise RecordRejected("too_short", detail)
-    start = int(place * other.num_samples)
-    beginning = other.samples[start : start + round(HEARD_S * other.sample_rate_hz) + 1]
+    beginning = other.samples[: round(HEARD_S * other.sample_rate_hz)]
     if np.ptp(beginning) == 0 and np.ptp(other.samples) == 0:  # the whole only where need be
         raise RecordRejected("silence", "All samples are the same.")
+    return other
+
+
+def audible_start(other: Clip, place: float) -> int:
+    """A sample to begin from: at a share of a sound's length, or where it is heard next.
+
+    Raises:
+        RecordRejected: ``silence``: there is no sound in it.
+    """
+    start = int(place * other.num_samples)
+    beginning = other.samples[start : start + round(HEARD_S * other.sample_rate_hz) + 1]
     if rms_db(beginning) > SILENT_BELOW_DBFS:
         return start
     active_level_dbfs(other)

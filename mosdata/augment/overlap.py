@@ -10,6 +10,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples, check_samples, resample
 from mosdata.augment.base import Parameter, Pool
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.mixing import checked_sound
 from mosdata.augment.speech_level import active_level_dbfs, gain_of, next_active_sample
 from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import JSON, unit_hash
@@ -73,7 +74,7 @@ class Overlap(LadderCorruption):
         choice, place = draw_seed(rng), rng.random()
         for clip_id in self._candidates(choice):
             try:
-                other = self._clip(clip_id, clip.sample_rate_hz)
+                other = self._heard(clip_id, clip.sample_rate_hz)
                 start = next_active_sample(other, int(place * other.num_samples))
                 level_dbfs = active_level_dbfs(_part(other, start, clip.num_samples))
             except RecordRejected:  # a silent or broken interferer is not this clip's fault
@@ -106,6 +107,11 @@ class Overlap(LadderCorruption):
             raise InvalidValue("sentence", self._sentence, "the sentence of the clip's row")
         ids = self._require_pool().candidates(sentence=self._sentence, speaker=self._speaker)
         return sorted(ids, key=lambda clip_id: unit_hash(f"{choice}/{clip_id}"))
+
+    def _heard(self, clip_id: str, sample_rate_hz: int) -> Clip:
+        """A clip that can be chosen: one with sound in it."""
+        checked_sound(check_samples(self._require_pool().clip(clip_id)))
+        return self._clip(clip_id, sample_rate_hz)
 
     def _clip(self, clip_id: str, sample_rate_hz: int) -> Clip:
         return resample(check_samples(self._require_pool().clip(clip_id)), sample_rate_hz)

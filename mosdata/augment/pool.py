@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mosdata.audio import Clip, check_samples, resample
 from mosdata.augment.base import Material
+from mosdata.augment.mixing import checked_sound
 from mosdata.errors import NothingFound
 
 
@@ -66,4 +67,5 @@ class MemoryPool:
             raise NothingFound(
                 f"The {material} folder has no file {file_id!r}: use the one it was drawn from."
             )
-        return resample(check_samples(self._files[material][file_id]), sample_rate_hz)
+        sound = checked_sound(check_samples(self._files[material][file_id]))
+        return resample(sound, sample_rate_hz)

@@ -64,7 +64,7 @@ def active_level_dbfs(clip: Clip) -> float:
     """
     known = _known(clip)
     if known.level_db is None:
-        known.level_db = _measured(clip) if known.power > 0 else -math.inf
+        known.level_db = _measured(clip) if known.mark[0] > 0 else -math.inf
     level_db = known.level_db
     if level_db <= SILENT_BELOW_DBFS:
         raise _silence()
@@ -81,7 +81,7 @@ def check_audible(clip: Clip) -> None:
         RecordRejected: ``silence``, as :func:`active_level_dbfs` does; ``empty_audio`` or
             ``not_finite``.
     """
-    power = _known(clip).power
+    power = _known(clip).mark[0]
     if not 0 < power < math.inf:
         check_samples(clip)
     if power <= 2 * 10 ** (SILENT_BELOW_DBFS / 10) * clip.num_samples:
@@ -254,9 +254,22 @@ def _energies(samples: Samples, length: int) -> NDArray[np.float64]:
     return np.append(energies, rest @ rest) if len(rest) else energies
 
 
-def _power(samples: Samples) -> float:
-    """Sum of squares, quickly: by it a clip is told from one that was written to since."""
-    return float(np.dot(samples, samples))
+def _mark(samples: Samples) -> tuple[float, float]:
+    """Two sums, quickly: by them a clip is told from one that was written to since.
+
+    Of the squares; and of the samples, each weighted by its place, for what was only moved.
+    """
+    length = len(_PLACES)
+    whole = len(samples) // length * length
+    rows = samples[:whole].reshape(-1, length) @ _PLACES
+    weights = np.resize(_PLACES[::-1], len(rows))
+    weighted = float(np.dot(rows, weights))
+    weighted += float(np.dot(samples[whole:], _PLACES[: len(samples) - whole]))
+    return float(np.dot(samples, samples)), weighted
+
+
+_PLACES: Final = np.random.Generator(np.random.SFC64(0)).standard_normal(4096, dtype=np.float32)
+"""Weights of places in a clip; of samples within a row, and of rows."""
 
 
 @dataclass(slots=True)
@@ -264,7 +277,7 @@ class _Known:
     """What was found out about some samples."""
 
     owner: weakref.ref[NDArray[Any]] | None
-    power: float
+    mark: tuple[float, float]
     level_db: float | None = None
     peak: float | None = None
     active: NDArray[np.bool_] | None = None
@@ -282,14 +295,15 @@ def _known(clip: Clip) -> _Known:
         known = None
     if known and not (clip.samples.flags.writeable or _is_writeable(owner)):
         return known
-    power = _power(clip.samples)
-    if known and known.power == power:
+    mark = _mark(clip.samples)
+    if known and known.mark == mark:
         return known
-    if not isinstance(owner, np.ndarray) or not math.isfinite(power):
-        return _Known(None, power)  # a life that we cannot follow, or no sound: forgotten at once
-    while len(_clips) >= KEPT:
-        _clips.pop(next(iter(_clips)), None)
-    _clips[place] = known = _Known(weakref.ref(owner), power)
+    if not isinstance(owner, np.ndarray) or not math.isfinite(mark[0]):
+        return _Known(None, mark)  # a life that we cannot follow, or no sound: forgotten at once
+    oldest = [*_clips]  # copied at once: other threads add to it meanwhile
+    for other in oldest[: max(0, len(oldest) - KEPT + 1)]:
+        _clips.pop(other, None)
+    _clips[place] = known = _Known(weakref.ref(owner), mark)
     return known
 
 

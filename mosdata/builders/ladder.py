@@ -16,11 +16,12 @@ from mosdata.augment.pool import MemoryPool
 from mosdata.builders.audio_folder import AudioFolder
 from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
 from mosdata.builders.sources import SourceClips, places
-from mosdata.errors import InvalidValue, NothingFound, RecordRejected
+from mosdata.errors import InvalidValue, MosdataError, NothingFound, RecordRejected
 from mosdata.labels.base import Metric
 from mosdata.labels.metrics import build_metric, metric_info, why_unavailable
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.places import is_remote
+from mosdata.manifests.rows import Applied
 from mosdata.manifests.store import open_dataset
 
 METRICS: Final = ("pesq", "stoi", "dnsmos.p808")
@@ -69,7 +70,15 @@ class Ladder:
         """
         judges = {name: build_metric(name) for name in metrics}
         for level in levels:
-            drawn, harmed = harm(
+            drawn, harmed = self._harmed(level)
+            scores: dict[str, float | None] = {}
+            for name, judge in judges.items():
+                scores |= _scores(name, judge, harmed, self.clip)
+            yield Rung(level=level, params=drawn[0].params, clip=harmed, scores=scores)
+
+    def _harmed(self, level: float) -> tuple[tuple[Applied, ...], Clip]:
+        try:
+            return harm(
                 [self.kind],
                 level,
                 self.clip,
@@ -79,10 +88,11 @@ class Ladder:
                 sentence=self.sentence,
                 speaker=self.speaker,
             )
-            scores: dict[str, float | None] = {}
-            for name, judge in judges.items():
-                scores |= _scores(name, judge, harmed, self.clip)
-            yield Rung(level=level, params=drawn[0].params, clip=harmed, scores=scores)
+        except (MosdataError, OSError):
+            raise
+        except Exception as error:  # as ``mosdata corrupt`` says it of a row
+            name = type(error).__name__
+            raise RecordRejected(f"error:{name}", f"{self.kind}: {name}: {error}") from error
 
 
 def open_ladder(
@@ -120,7 +130,7 @@ def open_ladder(
             raise InvalidValue("--clip", clip_id, "a clip of a dataset; this is a file")
         if needs == "speech" and others is None:
             raise NothingFound(f"{kind} mixes in other speech: give its folder with --others.")
-        pool = _FilePool(others, files=files, folders=places_of_files)
+        pool = _FilePool(source, others, files=files, folders=places_of_files)
         return Ladder(
             kind=kind,
             clip=decode_audio(source),
@@ -155,6 +165,7 @@ class _FilePool(Materials):
 
     def __init__(
         self,
+        source: Path,
         others: Path | None,
         *,
         files: Mapping[Any, Mapping[str, str]],
@@ -162,11 +173,15 @@ class _FilePool(Materials):
     ) -> None:
         super().__init__(None, entries=[], files=files, folders=folders)
         self._others = AudioFolder(others) if others is not None else None
+        self._paths = [
+            path
+            for path in (self._others.paths if self._others is not None else [])
+            if self._others is not None and not (self._others.root / path).samefile(source)
+        ]
 
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
-        """Files of another name."""
-        paths = self._others.paths if self._others is not None else []
-        return tuple(path for path in paths if path not in (sentence, speaker))
+        """Files of another name, and never the clip's own."""
+        return tuple(path for path in self._paths if path not in (sentence, speaker))
 
     def clip(self, clip_id: str) -> Clip:
         """One of the files."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.augment.base import Material
+from mosdata.augment.mixing import checked_sound
 from mosdata.builders.audio_folder import AudioFolder
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.errors import InvalidValue, NothingFound
@@ -184,7 +185,8 @@ class Materials:
         """
         key = (material, file_id, sample_rate_hz)
         if key not in self._decoded:
-            clip = resample(decode_audio(self._read(material, file_id)), sample_rate_hz)
+            sound = checked_sound(decode_audio(self._read(material, file_id)))
+            clip = resample(sound, sample_rate_hz)
             self._decoded[key] = clip
             while sum(kept.num_samples for kept in self._decoded.values()) > KEPT_SAMPLES:
                 if len(self._decoded) == 1:

@@ -6,10 +6,13 @@ so the number of threads never changes a bit.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+FRAMES_AT_ONCE: Final = 1024
 
 Real = TypeVar("Real", np.float32, np.float64)
 
@@ -18,6 +21,17 @@ def cut_frames(samples: NDArray[Real], *, frame_length: int, hop_length: int) ->
     """A read-only view of shape ``(T, F)``; what does not fill a last frame is left out."""
     every = np.lib.stride_tricks.sliding_window_view(samples, frame_length)
     return every[::hop_length]
+
+
+def runs(num_frames: int) -> Iterator[slice]:
+    """All frames, a bounded number at a time: spectra of ten minutes would fill a memory.
+
+    Example:
+        >>> [*runs(1500)]
+        [slice(0, 1024, None), slice(1024, 1500, None)]
+    """
+    for start in range(0, num_frames, FRAMES_AT_ONCE):
+        yield slice(start, min(start + FRAMES_AT_ONCE, num_frames))
 
 
 def overlap_add(frames_TF: NDArray[Real], *, hop_length: int) -> NDArray[Real]:

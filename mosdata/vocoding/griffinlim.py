@@ -37,8 +37,9 @@ MOMENTUM: Final = 0.99
 
 _TINY: Final = np.float32(1e-9)  # keeps silence from dividing by zero
 
-Spectrum = NDArray[np.complex64]
-Magnitude = NDArray[np.float32]
+Spectrum = NDArray[np.complexfloating[Any, Any]]
+Magnitude = NDArray[np.floating[Any]]
+"""In single or in double precision, as the samples are."""
 
 
 class GriffinLim:
@@ -119,8 +120,8 @@ def find_phase(
 
 def polar(magnitude: Magnitude, turns: Magnitude) -> Spectrum:
     """Magnitudes with a phase in turns of the circle."""
-    angle = np.float32(2 * np.pi) * turns
-    spectrum = np.empty(magnitude.shape, np.complex64)
+    angle = magnitude.dtype.type(2 * np.pi) * turns
+    spectrum = np.empty(magnitude.shape, np.result_type(magnitude, np.complex64))
     spectrum.real = magnitude * np.cos(angle)
     spectrum.imag = magnitude * np.sin(angle)
     return spectrum
@@ -146,6 +147,6 @@ def istft(spectrum_TB: Spectrum, window: Magnitude) -> NDArray[np.float32]:
     from scipy import fft
 
     frames_TF = fft.irfft(spectrum_TB, n=len(window))
-    frames_TF *= window * np.float32(1 / SUM_OF_SQUARES)
+    frames_TF *= window * window.dtype.type(1 / SUM_OF_SQUARES)
     sums: NDArray[np.float32] = overlap_add(frames_TF, hop_length=len(window) // OVERLAP)
     return sums

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip
-from mosdata.vocoding.frames import cut_frames, hann, overlap_add
+from mosdata.vocoding.frames import cut_frames, hann, overlap_add, runs
 from mosdata.vocoding.pitch import Pitch, track_pitch
 
 ADAPTER_VERSION: Final = "1"
@@ -140,8 +140,10 @@ def _analyse(frames_TF: Array, *, order: int) -> tuple[Array, Array]:
     """Error filters, and the gain that makes unit-power excitation as loud as the frame."""
     window = hann(frames_TF.shape[1])
     size = 2 ** int(np.ceil(np.log2(2 * frames_TF.shape[1])))
-    power = np.abs(np.fft.rfft(frames_TF * window, size)) ** 2
-    correlation = np.fft.irfft(power, size)[:, : order + 1]
+    correlation = np.empty((len(frames_TF), order + 1))
+    for some in runs(len(frames_TF)):
+        power = np.abs(np.fft.rfft(frames_TF[some] * window, size)) ** 2
+        correlation[some] = np.fft.irfft(power, size)[:, : order + 1]
     energy = correlation[:, 0].copy()
     correlation[:, 0] = energy * (1 + NOISE_FLOOR) + SILENT_ENERGY
     filters_TP, left_T = levinson(correlation)
@@ -153,14 +155,17 @@ def _filter(source: Array, predictor_TP: Array, gain_T: Array, hop: int) -> Arra
     length = 2 * hop
     num_frames = len(gain_T)
     parts = cut_frames(np.pad(source, (hop, hop)), frame_length=length, hop_length=hop)
-    windowed = parts[:num_frames] * hann(length) * gain_T[:, None]
     size = 2 ** int(np.ceil(np.log2(16 * hop)))  # 70 ms or more for the filter to ring out
     emphasis = np.fft.rfft([1.0, -PRE_EMPHASIS], size)
-    mouth = _dc_blocker(size) / (np.fft.rfft(predictor_TP, size) * emphasis)
-    spoken = np.fft.rfft(windowed, size) * mouth
-    waves = np.fft.irfft(spoken, size)
-    whole = np.pad(waves, ((0, 0), (0, -size % hop)))
-    return overlap_add(whole, hop_length=hop)[hop:]
+    added = np.zeros((num_frames - 1) * hop + size + -size % hop)
+    for some in runs(num_frames):
+        windowed = parts[some] * hann(length) * gain_T[some, None]
+        mouth = _dc_blocker(size) / (np.fft.rfft(predictor_TP[some], size) * emphasis)
+        waves = np.fft.irfft(np.fft.rfft(windowed, size) * mouth, size)
+        spoken = overlap_add(np.pad(waves, ((0, 0), (0, -size % hop))), hop_length=hop)
+        start = some.start * hop
+        added[start : start + len(spoken)] += spoken
+    return added[hop:]
 
 
 def _dc_blocker(size: int) -> NDArray[np.complex128]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mosdata.audio import Clip
-from mosdata.vocoding.frames import cut_frames, hann
+from mosdata.vocoding.frames import cut_frames, hann, runs
 
 LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 400.0
@@ -57,8 +57,9 @@ def track_pitch(clip: Clip, *, hop_s: float, num_frames: int) -> Pitch:
     factor = max(1, clip.sample_rate_hz // ANALYSIS_HZ)
     rate_hz = clip.sample_rate_hz / factor
     frames = _centred_frames(_decimated(clip.samples, factor), rate_hz, hop_s, num_frames)
-    score_TL, first_lag = _lag_scores(frames, rate_hz)
-    lags, heights = _best_lags(score_TL, first_lag)
+    lags, heights = np.empty(num_frames), np.empty(num_frames)
+    for some in runs(num_frames):
+        lags[some], heights[some] = _best_lags(*_lag_scores(frames[some], rate_hz))
     rms = np.sqrt(np.mean(frames**2, axis=1))
     voiced = (heights > VOICED) & (rms > QUIET * rms.max(initial=0.0))
     return Pitch(_without_outliers(np.where(voiced, FINER * rate_hz / lags, 0.0)))

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from mosdata.audio import Clip, fitted, resample
 from mosdata.errors import MissingExtra
 
-ADAPTER_VERSION: Final = "1"
+ADAPTER_VERSION: Final = "2"
 
 FRAME_PERIOD_MS: Final = 5.0
+
+DITHER: Final = 1e-6
+"""Noise under what is analysed, at -120 dBFS. In digital silence, the last bits of the mathematical
+library would decide where the pitch crosses zero, and each processor has its own."""
 
 LOWEST_RATE_HZ: Final = 16_000
 """D4C decides on voicing by the band up to 7.9 kHz; below this rate it reads past the end of its
@@ -69,7 +73,8 @@ class World:
             )
             return Clip(fitted(voice.samples, clip.num_samples), clip.sample_rate_hz)
         world, rate = self._pyworld, clip.sample_rate_hz
-        samples = clip.samples.astype(np.float64)
+        noise = np.random.Generator(np.random.SFC64(0)).standard_normal(clip.num_samples)
+        samples = clip.samples + DITHER * noise
         rough_hz, time_s = world.dio(samples, rate, frame_period=FRAME_PERIOD_MS)
         pitch_hz = world.stonemask(samples, rough_hz, time_s, rate)
         envelope = world.cheaptrick(samples, pitch_hz, time_s, rate)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from mosdata.audio import Clip
-from mosdata.augment.audiomentations_adapter import build_transform, transform_names
+from mosdata.augment.audiomentations_adapter import Transform, build_transform, transform_names
 from mosdata.augment.chain import apply_chain
 from mosdata.augment.chain import harm as harm_by_chain
 from mosdata.augment.corruptions import build_corruption
@@ -90,6 +92,43 @@ def test_a_name_has_one_spelling() -> None:
 
     assert name == "am:TanhDistortion(max_distortion=0.5,min_distortion=0.1)"
     assert name == build_corruption(text).name
+
+
+@pytest.mark.parametrize(
+    "class_name", ["AddBackgroundNoise", "AddShortNoises", "ApplyImpulseResponse"]
+)
+def test_the_order_of_a_folder_is_no_chance(
+    class_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders come in another order from another file system; what is drawn is the same file."""
+    noise = np.random.default_rng(0)
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "x.wav", 0.1 * noise.standard_normal(8_000), 16_000)
+    argument = "ir_path" if class_name == "ApplyImpulseResponse" else "sounds_path"
+    spec = TransformSpec.parse(f"am:{class_name}({argument}={str(tmp_path)!r})")
+    made, walk = [], os.walk
+    for is_reversed in (False, True):
+
+        def walked(top: str, *args: object, **kwargs: object) -> object:
+            found = sorted(walk(top, *args, **kwargs), reverse=is_reversed)  # type: ignore[call-overload]  # noqa: B023
+            return iter(found)
+
+        monkeypatch.setattr(os, "walk", walked)
+        transform, clip = Transform(spec), speechlike(0.5)
+        drawn = transform.draw(1, clip, rng_for(3, "record", "am"))
+        made.append(transform.apply(clip, drawn).samples)
+
+    assert np.array_equal(*made)
+
+
+@pytest.mark.parametrize(
+    "names", [["am:Gain", "am: Gain"], ["am:Gain", "am:Gain (min_gain_db=-3.0)"]]
+)
+def test_one_kind_is_one_however_it_is_spaced(names: list[str]) -> None:
+    """Twice in a chain it is refused."""
+    with pytest.raises(InvalidValue, match="each corruption once"):
+        harm_by_chain(names, 1, speechlike(0.3), seed=1, record_id="a")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -94,15 +95,27 @@ def test_g726_is_that_of_spandsp(kbps: int) -> None:
     assert SPANDSP[kbps] == (int(heard.sum()), int(heard[-1]))
 
 
+def swelling_noise() -> Clip:
+    """Six seconds from 300 to 3400 Hz, another loudness every 50 ms."""
+    from scipy.signal import butter, sosfiltfilt
+
+    generator = np.random.default_rng(0)
+    band = butter(4, [300, 3_400], "band", fs=8_000, output="sos")
+    noise = sosfiltfilt(band, generator.standard_normal(48_000))
+    noise *= np.repeat(np.abs(generator.standard_normal(120)), 400)
+    return Clip((0.05 * noise / np.std(noise)).astype(np.float32), 8_000)
+
+
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 22_050, 48_000])
 def test_a_codec_stays_in_place(name: str, sample_rate_hz: int) -> None:
     """The best lag between clip and coded clip is 0 at every rate.
 
-    AMR does not keep the waveform: it has its best lag on speech, and here within one of its
-    samples.
+    AMR moves what is low forward by its high-pass, so it gets noise of the whole telephone band.
     """
     narrow = Clip(voiced_noise(16_000, 3).astype(np.float32) / 32_768, 8_000)
+    if name == "amr":
+        narrow = swelling_noise()
     clip = resample(narrow, sample_rate_hz)
     best = {"amr": 12.2, "opus": 24, "g726": 40, "mp3": 48}
     values = {"bitrate_kbps": best[name]} if name in best else {"error_gain": 1.0}
@@ -112,7 +125,7 @@ def test_a_codec_stays_in_place(name: str, sample_rate_hz: int) -> None:
     correlation = np.fft.irfft(product, size)
     lag = int(np.argmax(correlation))
 
-    assert min(lag, size - lag) <= (sample_rate_hz / 8_000 if name == "amr" else 0)
+    assert lag == 0
     assert correlation.max() > 0.7 * np.dot(clip.samples, clip.samples)
 
 
@@ -126,6 +139,23 @@ def test_a_bitrate_alone_is_the_codec_itself(name: str, sample_rate_hz: int) -> 
 
         assert (bitrate_kbps, 1.0) == (values["bitrate_kbps"], values["error_gain"])
         assert 1 == values.get("stages", 1)
+
+
+def test_g726_needs_no_place_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where numba finds none for its cache, the codec is compiled anew in every process."""
+    adpcm = pytest.importorskip("mosdata.augment.adpcm")
+    asked = []
+
+    def njit(*, cache: bool = False, nogil: bool) -> Callable[[object], object]:
+        asked.append((cache, nogil))
+        if cache:
+            raise RuntimeError("cannot cache function '_bits': no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(adpcm, "njit", njit)
+
+    assert adpcm.compiled(len) is len
+    assert asked == [(True, True), (False, True)]
 
 
 @pytest.mark.parametrize("name", CODECS)

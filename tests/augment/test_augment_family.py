@@ -174,6 +174,19 @@ def test_values_in_place_of_a_level_are_the_same_damage(name: str, level: float)
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 11_025, 16_000, 44_100])
+def test_all_values_of_a_level_are_at_that_level(name: str, sample_rate_hz: int) -> None:
+    """Also where the first of them stands still over a part of the scale, and at any rate."""
+    clip = speechlike(0.4, sample_rate_hz=sample_rate_hz)
+    corruption = build(name)
+    for level in (0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0):
+        values = corruption.ladder(level, sample_rate_hz)
+        applied = corruption.draw_at(values, clip, rng_for(1, "record", name))
+
+        assert pytest.approx(level, abs=0.003) == applied.level, values
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_values_without_a_meaning_are_refused(name: str) -> None:
     """Unknown names, NaN and what is out of range; the message says what is allowed."""
     corruption, clip = build(name), speechlike(0.3)

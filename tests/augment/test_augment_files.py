@@ -100,8 +100,9 @@ def test_noise_starts_where_there_is_sound() -> None:
         Clip(np.array([0.5], np.float32), 16_000),
         Clip(noise_clip(0.01).samples, 16_000),
         Clip(np.full(16_000, 0.5, np.float32), 16_000),
+        Clip(np.full(44_100, 0.5, np.float32), 44_100),
     ],
-    ids=["one sample", "10 ms", "constant"],
+    ids=["one sample", "10 ms", "constant", "constant at another rate"],
 )
 def test_what_would_be_a_tone_or_a_constant_is_no_noise(broken: Clip) -> None:
     """Such a file is passed over, and alone it is a reason."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ from mosdata.augment.mask import SEGMENT_S, slots
 from mosdata.augment.overlap import Overlap
 from mosdata.augment.pool import MemoryPool
 from mosdata.augment.reverb import room_response
-from mosdata.augment.speech_level import active_level_dbfs, checked_peak
+from mosdata.augment.speech_level import active_level_dbfs, active_samples, checked_peak
 from mosdata.errors import InvalidValue, NothingFound, RecordRejected
 from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
@@ -131,11 +132,30 @@ def test_what_cannot_be_written_to_is_looked_at_once(monkeypatch: pytest.MonkeyP
     """As clips from files are; the level is that of the same clip in memory."""
     clip = decode_audio(encode_flac(speechlike(1.0)))
     level_db = active_level_dbfs(clip)
-    monkeypatch.setattr(speech_level, "_power", None)
+    monkeypatch.setattr(speech_level, "_mark", None)
 
     assert active_level_dbfs(clip) == level_db
     monkeypatch.undo()
     assert active_level_dbfs(Clip(clip.samples.copy(), 16_000)) == level_db
+
+
+@pytest.mark.parametrize("num_samples", [300, 4_096, 16_001])
+def test_what_is_remembered_is_forgotten_when_samples_are_only_moved(num_samples: int) -> None:
+    """Turned round or shifted in place, a clip is another one of the same energy."""
+    moves: list[Callable[[np.ndarray], np.ndarray]] = [
+        lambda samples: samples[::-1],
+        lambda samples: np.roll(samples, 1),
+        lambda samples: np.roll(samples, 4_096),
+        lambda samples: np.concatenate([samples[100:200], samples[:100], samples[200:]]),
+    ]
+    for move in moves[: 4 if num_samples > 4_096 else 2]:
+        clip = Clip(speechlike(2.0).samples[8_000 : 8_000 + num_samples].copy(), 16_000)
+        before = active_samples(clip)
+        clip.samples[:] = move(clip.samples).copy()
+
+        expected = active_samples(Clip(clip.samples.copy(), 16_000))
+        assert np.array_equal(expected, active_samples(clip))
+        assert not np.array_equal(expected, before)
 
 
 def test_a_remembered_peak_is_forgotten_when_the_clip_is_written_to() -> None:
@@ -339,6 +359,26 @@ def test_the_pass_band_keeps_its_place_however_steep_the_filter() -> None:
     turns = np.diff(np.array(phases), axis=1).ravel() / (2 * np.pi * 10)  # seconds, modulo 0.1
 
     assert pytest.approx(turns[0], abs=1e-4) == turns[1:]
+
+
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "cutoff_hz"), [(8_000, 3_996), (8_000, 3_000), (48_000, 20_000)]
+)
+def test_a_steep_filter_near_half_the_rate_is_no_earlier(
+    sample_rate_hz: int, cutoff_hz: float
+) -> None:
+    """Where the bilinear transform bends most: low frequencies stay within a sample."""
+    clip = Clip(np.zeros(4_096, np.float32), sample_rate_hz)
+    clip.samples[2_048] = 1
+    corruption = build_corruption("low_pass")
+    delays = []
+    for num_poles in (8, 64):
+        params = {"cutoff_hz": cutoff_hz, "num_poles": num_poles}
+        low = corruption.apply(clip, Applied(name="low_pass", level=1.0, params=params)).samples
+        phase = np.unwrap(np.angle(np.fft.rfft(low)))[:9]
+        delays.append(-(phase[8] - phase[0]) / 8 * 4_096 / (2 * np.pi))
+
+    assert pytest.approx(delays[0], abs=0.6) == delays[1]
 
 
 @pytest.mark.parametrize("num_fading", [1, 4])

@@ -87,6 +87,34 @@ def test_a_picture_of_another_format_is_refused_before_the_work(mosdata, wav, tm
     assert not page.exists()
 
 
+def test_what_a_library_will_not_take_is_said_in_a_sentence(mosdata, tmp_path):
+    """As a row of ``mosdata corrupt`` says it, and no traceback."""
+    import soundfile
+
+    wav = tmp_path / "fast.wav"
+    soundfile.write(wav, to_pcm16(speechlike(0.5, 96_000).samples), 96_000)
+    ended = mosdata(
+        "ladder", "am:Mp3Compression", wav, "--metrics", "", "--out", tmp_path / "p.html"
+    )
+
+    assert ended.code == 1
+    assert "am:Mp3Compression" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_nobody_talks_over_themselves(mosdata, wav, tmp_path):
+    """The clip's own file among the others, in whatever folder, is passed over."""
+    ladder = ("ladder", "overlap", wav, "--levels", "1", "--metrics", "", "--json")
+    folder = wav.parent / "others" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "same.wav").symlink_to(wav)
+    alone = mosdata(*ladder, "--others", folder.parent, "--out", tmp_path / "page.html")
+    above = mosdata(*ladder, "--others", wav.parent.parent, "--out", tmp_path / "page.html")
+
+    assert alone.code == above.code == 1
+    assert "no audible clip" in " ".join(alone.err.split())
+
+
 def test_a_transform_of_audiomentations_is_there_or_not(mosdata, wav, tmp_path):
     """It has no levels between, so 0 and 1 are shown unless others are asked for."""
     ladder = ("ladder", "am:BitCrush", wav, "--metrics", METRICS, "--out", tmp_path / "page.html")

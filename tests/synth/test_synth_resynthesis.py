@@ -16,7 +16,7 @@ from mosdata.synth.base import SpeechRequest
 from mosdata.synth.resynthesis import HIGHEST_PEAK, Resynthesis
 from mosdata.synth.tone import Tone
 from mosdata.testing import speechlike
-from mosdata.vocoding import world
+from mosdata.vocoding import frames, world
 from mosdata.vocoding.base import Vocoder
 from mosdata.vocoding.frames import cut_frames, hann, overlap_add
 from mosdata.vocoding.griffinlim import GriffinLim, invert_mels, mel_filters
@@ -260,3 +260,16 @@ def test_missing_pyworld_is_noticed_when_built(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(MissingExtra, match=r"pip install 'mosdata\[world\]'"):
         world.World()
+
+
+@pytest.mark.parametrize("at_once", [3, 64])
+def test_a_long_clip_is_taken_in_parts_without_a_trace(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linear prediction and pitch need the spectra of some frames only, not of ten minutes."""
+    clip = _vowel()
+    whole = Lpc().resynthesize(clip, rng=rng_for(0, "clip", "lpc"))
+    monkeypatch.setattr(frames, "FRAMES_AT_ONCE", at_once)
+    in_parts = Lpc().resynthesize(clip, rng=rng_for(0, "clip", "lpc"))
+
+    np.testing.assert_allclose(in_parts.samples, whole.samples, atol=1e-6)
