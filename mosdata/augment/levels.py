@@ -14,7 +14,7 @@ MAX_LEVELS: Final = 1000
 TABLE_LEVELS: Final = (0.1, 0.25, 0.5, 0.75, 1.0)
 ALLOWED: Final = (
     "numbers from 0 to 1: one (0.3), a list (0.2,0.5), or start:stop:step (0:1:0.25), whose "
-    "stop is a level where the steps meet it"
+    f"stop is a level where the steps meet it, {MAX_LEVELS} at most"
 )
 
 

@@ -157,8 +157,9 @@ def _commands(name: str, corruption: Corruption, kind: Kind) -> Iterator[str]:
     """What to type to hear it."""
     folder = {"noise": " --noise FOLDER", "impulse_responses": " --impulse-responses FOLDER"}
     more = folder.get(kind.needs or "", "")
+    others = " --others FOLDER" if kind.needs == "speech" else more
     yield "```sh"
-    yield f"mosdata ladder {name} clip.wav --wavs {name}/{more}   # a page, and a file per level"
+    yield f"mosdata ladder {name} clip.wav --wavs {name}/{others}   # a page, and a file per level"
     yield f"mosdata corrupt DATASET --kinds {name} --levels 0.25:1:0.25{more}"
     key = next(iter(corruption.parameters), "")
     if key:

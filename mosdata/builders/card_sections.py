@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -92,15 +93,30 @@ def command_of(manifest: Mapping[str, Any]) -> str:
             seed=config.get("seed"),
         )
     if stage == "corrupt" and "levels" in config:
-        keep = "" if config.get("keep_sources", True) else " --no-keep-sources"
-        return _command(
-            f"mosdata corrupt DATASET{keep}",
-            levels=",".join(f"{level:g}" for level in config["levels"]),
-            kinds=",".join(config.get("kinds", ())),
-            per_clip=config.get("per_clip"),
-            seed=config.get("seed"),
-        )
+        return _corrupt_command(config)
     return f"mosdata {stage}"
+
+
+def _corrupt_command(config: Mapping[str, Any]) -> str:
+    keep = "" if config.get("keep_sources", True) else " --no-keep-sources"
+    chain, chains, files = (config.get(key) for key in ("chain", "chains", "files"))
+    folders = {material: "FOLDER" for material, found in (files or {}).items() if found}
+    kinds = "" if chain else ",".join(config.get("kinds", ()))
+    values = "".join(
+        f" \\\n  --param {name}={value!r}" for name, value in (config.get("values") or {}).items()
+    )
+    start = _command(
+        f"mosdata corrupt DATASET{keep}",
+        levels=",".join(f"{level:.12g}" for level in config["levels"]),
+        kinds=shlex.quote(kinds) if kinds else None,
+        chain=shlex.quote(",".join(chain)) if chain else None,
+        chains=chains or None,
+        order="given" if config.get("order") == "given" else None,
+        per_clip=None if chain or chains else config.get("per_clip"),
+        seed=config.get("seed"),
+        **folders,
+    )
+    return start + values
 
 
 def _command(start: str, **options: object) -> str:

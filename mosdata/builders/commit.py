@@ -100,6 +100,8 @@ def commit_clips(
     make_folder(stage / "data")
     files = _link_data(run, stage, plan, receipts)
     rejections = [rejection for receipt in receipts for rejection in receipt.rejections]
+    if parent and keeps_parent:
+        rejections = [*_rated_elsewhere(parent), *rejections]
     manifest = {
         "format": FORMAT,
         "schema_version": SCHEMA_VERSION,
@@ -269,6 +271,19 @@ def _link_ratings(parent: Dataset, stage: Path) -> list[Any]:
         make_folder((stage / path).parent)
     _link_all((parent.folder / path, stage / path) for path in paths)
     return list(parent.manifest["ratings"])
+
+
+def _rated_elsewhere(parent: Dataset) -> list[Rejection]:
+    """What the parent put aside and has scores of: they come along, and so does the reason."""
+    rows = parent.quarantined() if parent.manifest["ratings"] else []
+    if not rows:
+        return []
+    rated: set[str] = set()
+    for entry in parent.manifest["ratings"]:
+        for file in entry["files"]:
+            with parquet_file(parent.folder / file["path"]) as reader:
+                rated.update(reader.read(columns=["clip_id"])["clip_id"].unique().to_pylist())
+    return [Rejection(**row) for row in rows if row["record_id"] in rated]
 
 
 def _link_all(pairs: Iterable[tuple[Path, Path]]) -> None:

@@ -7,6 +7,7 @@ of its own, in which every copy finds its clean parent.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from mosdata.audio import Clip
 from mosdata.augment.base import Corruption, Material
 from mosdata.augment.chain import Order, harm, in_physical_order
 from mosdata.augment.corruptions import CORRUPTIONS, KINDS, build_corruption
-from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files
+from mosdata.builders.materials import OPTIONS, Materials, choose_clips, find_files, opened_files
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.builders.stage import Estimate, Record, StageSpec
 from mosdata.errors import (
@@ -37,6 +38,20 @@ SHORTEST_CHAIN: Final = 2
 LONGEST_CHAIN: Final = 4
 
 Chain = tuple[str, ...]
+
+
+MOST_CHAINS: Final = 1000
+
+
+def num_chains(num_kinds: int) -> int:
+    """How many chains can be drawn of so many kinds, each in its physical order; at most 1000.
+
+    Example:
+        >>> num_chains(3)
+        4
+    """
+    lengths = range(SHORTEST_CHAIN, LONGEST_CHAIN + 1)
+    return min(MOST_CHAINS, sum(math.comb(num_kinds, length) for length in lengths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +99,10 @@ class CorruptConfig:
                 raise InvalidValue("--level", level, "a number from 0 (untouched) to 1 (strongest)")
         if self.chain and self.chains:
             raise InvalidValue("--chains", self.chains, "either --chain or --chains, not both")
-        if self.chains < 0:
-            raise InvalidValue("--chains", self.chains, "0 or more")
         num_kinds = len(self.expanded())
+        most = num_chains(num_kinds)
+        if not 0 <= self.chains <= max(most, 1):  # one kind alone has its own message
+            raise InvalidValue("--chains", self.chains, f"0 to {most} with {num_kinds} kinds")
         if not 0 <= self.per_clip <= num_kinds:
             raise InvalidValue(
                 "--per-clip", self.per_clip, f"1 to {num_kinds} (the kinds given), 0 for all"
@@ -131,8 +147,15 @@ class CorruptStage:
             material: find_files(folder, material) for material, folder in config.folders.items()
         }
         self.kinds, self.notes = _usable_kinds(source, config)
+        self._opened = {
+            name: found for name in self.kinds if (found := opened_files(name))
+        }  # by transforms of audiomentations
         self._pool = choose_clips(source) if self._mixes("speech") else []
         self._levels = sorted({level for level in config.levels if level > 0})
+        self._num_chains = min(self.config.chains, num_chains(len(self.kinds)))
+        if self._num_chains < self.config.chains:
+            few = f"{len(self.kinds)} kinds make {self._num_chains} chains"
+            self.notes += (f"fewer chains than asked for: {few}",)
         self._per_clip = min(config.per_clip or len(self.kinds), len(self.kinds))
         corruptions = {name: build_corruption(name) for name in self.kinds}
         known = {name for made in corruptions.values() for name in made.parameters}
@@ -152,7 +175,7 @@ class CorruptStage:
     def spec(self) -> StageSpec:
         """Identity: the source's content and the config; the source's place is an input."""
         config: dict[str, JSON] = {
-            "keep_sources": self.config.keep_sources,
+            "keep_sources": self.keeps_sources,
             "kinds": list(self.kinds),
             "levels": list(self._levels),
             "per_clip": self.config.per_clip,
@@ -166,6 +189,8 @@ class CorruptStage:
             "seed": self.config.seed,
             "source": self.source.dataset_id,
         }
+        if self._opened:
+            config["opened"] = {name: {**files} for name, files in self._opened.items()}
         folders: dict[str, str] = {
             material: str(folder.resolve()) for material, folder in self.config.folders.items()
         }
@@ -221,6 +246,7 @@ class CorruptStage:
             at_level = self._ladders[name].get(f"{damage['level']}")
             needs = CORRUPTIONS[name].needs if name in CORRUPTIONS else None
             files: JSON = {**self._files[needs]} if needs in self._files else None
+            files = {**self._opened[name]} if name in self._opened else files
             meaning.append([at_level, files] if files else at_level)
         return meaning
 
@@ -246,12 +272,14 @@ class CorruptStage:
             return [(kind,) for kind in self._kinds_for(clip_id)]
         rng = rng_for(self.config.seed, clip_id, "chains")
         drawn: dict[Chain, None] = {}
-        for _ in range(4 * self.config.chains):  # the same one twice is one
+        tries = 0
+        while tries < 4 * self.config.chains or len(drawn) < self._num_chains:
+            tries += 1  # the same one twice is one
             longest = min(LONGEST_CHAIN, len(self.kinds))
             length = int(rng.integers(SHORTEST_CHAIN, longest + 1))
             chosen = rng.permutation(len(self.kinds))[:length]
             drawn[in_physical_order(self.kinds[i] for i in chosen)] = None
-        return list(drawn)[: self.config.chains]
+        return list(drawn)[: self._num_chains]
 
     @cached_property
     def _copies(self) -> frozenset[str]:
@@ -290,7 +318,7 @@ class CorruptStage:
         if self.config.chain:
             return len([*self._damages(self.config.chain)])
         if self.config.chains:
-            return self.config.chains * (len(self._levels) if self.config.levels else 1)
+            return self._num_chains * (len(self._levels) if self.config.levels else 1)
         of_all = sum(len([*self._damages((kind,))]) for kind in self.kinds)
         return of_all * self._per_clip / len(self.kinds)
 
@@ -345,7 +373,8 @@ def _usable_kinds(
         else:
             notes.append(f"{kind} was left out: {lack}".rstrip("."))
     if len(kinds) < (SHORTEST_CHAIN if config.chains else 1):
-        raise NothingFound(f"Too few kinds are left. {'; '.join(notes)}.")
+        wanted = f"A chain has {SHORTEST_CHAIN} kinds or more" if config.chains else "None is left"
+        raise NothingFound("; ".join(["Too few kinds are left", *notes, wanted]) + ".")
     return tuple(kinds), tuple(notes)
 
 
@@ -353,7 +382,9 @@ def _lack(kind: str, source: Dataset, config: CorruptConfig) -> NothingFound | M
     """Why a kind cannot be had here, as the error that says so."""
     needs = needs_of(kind)
     if needs == "speech" and not _has_others(source):
-        return NothingFound(f"{kind} needs at least two texts and two voices in the dataset.")
+        return NothingFound(
+            f"{kind} needs at least two texts and two voices among the clean clips of the dataset."
+        )
     if needs is not None and needs in OPTIONS and needs not in config.folders:
         return NothingFound(f"{kind} needs a folder of files: {OPTIONS[needs]} FOLDER.")
     try:
@@ -364,7 +395,9 @@ def _lack(kind: str, source: Dataset, config: CorruptConfig) -> NothingFound | M
 
 
 def _has_others(source: Dataset) -> bool:
-    rows = source.table(["sentence", "speaker"])
+    """Copies are never mixed in, only what is clean."""
+    rows = source.table(["sentence", "speaker", "parent_id"])
+    rows = rows.filter(rows["parent_id"].is_null())
     return min(len(rows["sentence"].unique()), len(rows["speaker"].unique())) >= 2
 
 

@@ -16,10 +16,13 @@ from typing import Any, Final
 
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.augment.base import Material
+from mosdata.augment.corruptions import ADAPTER_PREFIX
 from mosdata.augment.mixing import checked_sound
+from mosdata.augment.transform_spec import TransformSpec
 from mosdata.builders.audio_folder import AudioFolder
 from mosdata.builders.sources import Place, SourceClips, places
 from mosdata.errors import InvalidValue, NothingFound
+from mosdata.manifests.durable import sha256_file
 from mosdata.manifests.ids import JSON, unit_hash
 from mosdata.manifests.places import place_of, stays_inside
 from mosdata.manifests.splits import SPLITS
@@ -99,6 +102,27 @@ def find_files(folder: Path, material: Material) -> dict[str, str]:
             why = file.problem or "no audio that can be read"
             raise InvalidValue(option, path, "audio files alone", f"It is {why}.")
     return {path: file.sha256 for path, file in sorted(found.items())}
+
+
+def opened_files(kind: str) -> dict[str, str]:
+    """The files that a transform of audiomentations opens: path, as it is found, and checksum.
+
+    Args:
+        kind: any corruption; none but ``am:`` with a path among its arguments opens any.
+    """
+    if not kind.startswith(ADAPTER_PREFIX):
+        return {}
+    spec = TransformSpec.parse(kind)
+    found: dict[str, str] = {}
+    for name in spec.paths:
+        given = spec.arguments[name]
+        for place in map(Path, [given] if isinstance(given, str) else given):
+            if place.is_dir():
+                folder = AudioFolder(place)
+                found |= {path: sha256_file(folder.root / path) for path in folder.paths}
+            elif place.is_file():
+                found[place.name] = sha256_file(place)
+    return dict(sorted(found.items()))
 
 
 class Materials:

@@ -180,7 +180,9 @@ def build(
     about = _about(outcome.dataset)
     if not outcome.was_complete:
         _show_systems(outcome.dataset, about)
-    console.summary(outcome, made="clips", next_step=f"mosdata corrupt {_named(out)}--level 0.3")
+    console.summary(
+        outcome, made="clips", next_step=f"mosdata corrupt{console.named(out)} --level 0.3"
+    )
     notes = [*texts.notes, *stage.notes]
     value = {**console.outcome_json(outcome), **about, "notes": notes}
     console.result(value, as_json=as_json, plain=folder)
@@ -192,10 +194,6 @@ def _wanted(voices: str) -> int | tuple[str, ...] | None:
     if not names:
         return None
     return int(names[0]) if len(names) == 1 and names[0].lstrip("-").isdecimal() else names
-
-
-def _named(out: Path | None) -> str:
-    return f"{out} " if out else ""
 
 
 def _of_recipe(

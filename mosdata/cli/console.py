@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,6 +163,11 @@ def summary(outcome: Outcome, *, made: str, next_step: str) -> None:
         for reason, count in outcome.reasons.items():
             say(f"  {count:>6,}  {reason}")
     say(f"Next: {next_step}")
+
+
+def named(folder: Path | None) -> str:
+    """A folder as an argument to be pasted, after a space; nothing where none was named."""
+    return f" {shlex.quote(str(folder))}" if folder else ""
 
 
 def _taken_over(outcome: Outcome) -> None:

@@ -141,7 +141,7 @@ def corrupt(
     missing = [material for material, folder in folders.items() if folder is None]
     config = CorruptConfig(
         levels=() if level is None else parse_levels(level),
-        kinds=chosen if level is not None else kinds_with(values, chosen, without=missing),
+        kinds=chosen if level is not None or chain else kinds_with(values, chosen, without=missing),
         per_clip=per_clip,
         chain=() if chain is None else split_kinds(chain),
         chains=chains,
@@ -209,7 +209,8 @@ def corrupt(
             orders=orders,
             on_progress=show,
         )
-    console.summary(outcome, made="clips (sources included)", next_step="mosdata train moe")
+    made = "clips (sources included)" if stage.keeps_sources else "clips"
+    console.summary(outcome, made=made, next_step=f"mosdata train moe{console.named(out)}")
     console.result(console.outcome_json(outcome), as_json=as_json, plain=folder)
 
 

@@ -146,7 +146,7 @@ def import_(
     console.show_findings(findings)
     audible = stage.audio is not None
     wanted = "mosdata train moe" if audible else "import again with --audio to train on it"
-    next_step = f"mosdata ratings inspect {folder}; {wanted}"
+    next_step = f"mosdata ratings inspect{console.named(folder)}; {wanted}"
     console.summary(
         outcome, made="clips" if audible else "clips without audio", next_step=next_step
     )

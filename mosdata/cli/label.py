@@ -99,7 +99,7 @@ def label(
         return
     config = LabelConfig(metrics=tuple(m.strip() for m in metrics.split(",") if m.strip()))
     orders = orders_of(max_quarantine=max_quarantine)
-    _compute(target, config, execution, orders, plan_only=plan_only, as_json=as_json)
+    _compute(target, config, execution, orders, named=dataset, plan_only=plan_only, as_json=as_json)
 
 
 def _compute(
@@ -108,6 +108,7 @@ def _compute(
     execution: Execution,
     orders: Orders,
     *,
+    named: Path | None,
     plan_only: bool,
     as_json: bool,
 ) -> None:
@@ -136,7 +137,8 @@ def _compute(
         )
     wanted = next(iter(stage.metrics.values())).info
     target_name = f"{wanted.kind}.{next(iter(wanted.dimensions))}"
-    console.summary(outcome, made="scores", next_step=f"mosdata train moe --target {target_name}")
+    next_step = f"mosdata train moe{console.named(named)} --target {target_name}"
+    console.summary(outcome, made="scores", next_step=next_step)
     value = {
         "folder": str(target.folder),
         "set": stage.name,

@@ -65,7 +65,7 @@ def ladder(
     from mosdata.builders.ladder import open_ladder, usable_metrics
     from mosdata.builders.ladder_page import ladder_page
     from mosdata.builders.ladder_picture import check_picture, write_picture
-    from mosdata.builders.ladder_wavs import write_wavs
+    from mosdata.builders.ladder_wavs import file_stem, write_wavs
     from mosdata.cli import console
     from mosdata.errors import InvalidValue, MissingExtra
 
@@ -92,7 +92,7 @@ def ladder(
         console.note(remark)
     usual = "0,1" if names[0].startswith(ADAPTER_PREFIX) else "0:1:0.1"
     rungs = list(found.rungs(parse_levels(levels or usual), usable))
-    page = out or WORKSPACE / f"ladder-{names[0].replace(':', '-')}.html"
+    page = out or WORKSPACE / f"ladder-{file_stem(names[0])}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(ladder_page(found, rungs), encoding="utf-8")
     written = write_wavs(wavs, names[0], rungs) if wavs else []

@@ -75,7 +75,7 @@ def tell_plan(plan: Plan | None, run: Path, *, folder: Path, as_json: bool) -> N
             "made."
         )
         console.say(
-            f"Next: mosdata run-shards {run} --shards i/N, for every i from 1 to N; "
+            f"Next: mosdata run-shards{console.named(run)} --shards i/N, for every i from 1 to N; "
             "then this command without --plan-only."
         )
     value = {
