@@ -160,7 +160,7 @@ class LadderCorruption(ABC):
         """Where the scale has the given values that move along it: the middle of a rung.
 
         The first of them says where, the next ones where within that: edges, rates and bitrates
-        stand still over parts of a scale.
+        stand still over parts of a scale. Where none moves, it is that of level 1.
         """
         start, stop = 0.0, 1.0
         moved = False
@@ -178,7 +178,7 @@ class LadderCorruption(ABC):
             _, reached = _edge(lambda position: excess(position) >= 0, start, stop)
             kept, _ = _edge(lambda position: excess(position) > 0, start, stop)
             start, stop = reached, max(reached, kept)
-        return (start + stop) / 2 if moved else 1.0
+        return (start + stop) / 2 if moved else position_of(self.name, 1.0)
 
     def _check_audible(self, clip: Clip) -> None:
         check_audible(clip)  # silence has no quality to harm
