@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
@@ -14,6 +17,7 @@ from mosdata.augment.packets import (
     BURST_PACKETS,
     PACKET_S,
     bursts_of,
+    fading_packets,
     lost_packets,
     packet_length,
 )
@@ -26,7 +30,43 @@ class _Loss(LadderCorruption):
         "loss_fraction": Parameter("share of packets that do not arrive", low=0, high=0.99),
         "burst_packets": Parameter("mean length of a burst of losses", low=1, high=50),
         "packet_s": Parameter("length of a packet", low=0.005, high=0.12),
+        "num_fading": Parameter(
+            "packets that are lost in part: 1 on the ladder", low=0, high=1, choices=(0, 1)
+        ),
     }
+    largest_fraction: ClassVar[float]
+
+    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
+        """A share of all packets of 20 ms that grows with the square, in bursts of 1.5."""
+        return {
+            "loss_fraction": round(self.largest_fraction * position**2, 6),
+            "burst_packets": BURST_PACKETS,
+            "packet_s": PACKET_S,
+            "num_fading": 1,
+        }
+
+    def complete(
+        self, given: Mapping[str, float], position: float, sample_rate_hz: int
+    ) -> dict[str, float]:
+        """Whole packets where a share of them is given."""
+        whole = {"num_fading": 0} if "loss_fraction" in given else {}
+        return {**self.scale(position, sample_rate_hz), **whole, **given}
+
+    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+        """Lose the packets; of the one that goes next, a part."""
+        if not number(applied, "num_fading", of_old=0):
+            return self.lose(clip, gaps_of(clip, applied))
+        lost, more, share = fading_packets(**_packets_of(clip, applied))
+        harmed = self.lose(clip, _gaps(clip, applied, lost))
+        after = self.lose(clip, _gaps(clip, applied, more))
+        after -= harmed
+        after *= np.float32(share)
+        harmed += after
+        return harmed
+
+    @abstractmethod
+    def lose(self, clip: Clip, gaps: Sequence[tuple[int, int]]) -> Samples:
+        """A copy of the samples without what lies in the gaps."""
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
         """``loss_seed``."""
@@ -38,7 +78,8 @@ class PacketLoss(_Loss):
 
     Losses come in bursts, as from Gilbert's channel; see :func:`packets.lost_packets`. The edges
     are hard, as those of a receiver that plays zeros. A higher level loses the same packets and
-    more.
+    more; of the ladder's, the one that goes next is turned down, so no two levels are the same in
+    a short clip. A share of packets that is given loses whole ones.
 
     Source: bursts as in the bad state of Gilbert's channel (Bell Syst. Tech. J. 39, 1960).
 
@@ -56,16 +97,12 @@ class PacketLoss(_Loss):
     """
 
     name = "packet_loss"
+    largest_fraction = 0.4
 
-    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """0.4 position**2 of all packets of 20 ms, in bursts of 1.5 on average."""
-        fraction = round(0.4 * position**2, 6)
-        return {"loss_fraction": fraction, "burst_packets": BURST_PACKETS, "packet_s": PACKET_S}
-
-    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+    def lose(self, clip: Clip, gaps: Sequence[tuple[int, int]]) -> Samples:
         """Silence the gaps."""
         harmed = clip.samples.copy()
-        for start, stop in gaps_of(clip, applied):
+        for start, stop in gaps:
             harmed[start:stop] = 0
         return harmed
 
@@ -92,30 +129,38 @@ class PacketLossConcealed(_Loss):
     """
 
     name = "packet_loss_concealed"
+    largest_fraction = 0.6
 
-    def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """0.6 position**2 of all packets of 20 ms, in bursts of 1.5 on average."""
-        fraction = round(0.6 * position**2, 6)
-        return {"loss_fraction": fraction, "burst_packets": BURST_PACKETS, "packet_s": PACKET_S}
-
-    def corrupt(self, clip: Clip, applied: Applied) -> Samples:
+    def lose(self, clip: Clip, gaps: Sequence[tuple[int, int]]) -> Samples:
         """Fill the gaps one after the other, each from what was heard before it."""
         harmed = clip.samples.copy()
-        for start, stop in gaps_of(clip, applied):
+        for start, stop in gaps:
             conceal(harmed, start, stop, sample_rate_hz=clip.sample_rate_hz)
         return harmed
 
 
 def gaps_of(clip: Clip, applied: Applied) -> list[tuple[int, int]]:
-    """First sample and the one after the last, of every run of lost packets."""
+    """First sample and the one after the last, of every run of lost packets, whole ones."""
+    return _gaps(clip, applied, lost_packets(**_packets_of(clip, applied)))
+
+
+def _packets_of(clip: Clip, applied: Applied) -> dict[str, Any]:
+    """How many packets there are, and what is lost of them."""
+    return {
+        "num_packets": -(-clip.num_samples // _length(clip, applied)),
+        "fraction": number(applied, "loss_fraction"),
+        "burst_packets": number(applied, "burst_packets"),
+        "seed": int(number(applied, "loss_seed")),
+    }
+
+
+def _length(clip: Clip, applied: Applied) -> int:
     packet_s = number(applied, "packet_s")
-    length = packet_length(clip.num_samples, clip.sample_rate_hz, packet_s=packet_s)
-    lost = lost_packets(
-        -(-clip.num_samples // length),
-        fraction=number(applied, "loss_fraction"),
-        burst_packets=number(applied, "burst_packets"),
-        seed=int(number(applied, "loss_seed")),
-    )
+    return packet_length(clip.num_samples, clip.sample_rate_hz, packet_s=packet_s)
+
+
+def _gaps(clip: Clip, applied: Applied, lost: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    length = _length(clip, applied)
     return [
         (first * length, min(last * length, clip.num_samples)) for first, last in bursts_of(lost)
     ]

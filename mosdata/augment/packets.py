@@ -36,8 +36,34 @@ def lost_packets(
             each other (and now and then follow one another).
         seed: of the order and of the lengths.
     """
+    wanted = max(1, math.ceil(round(fraction * num_packets, 6)))
+    return _first_lost(num_packets, wanted, burst_packets=burst_packets, seed=seed)
+
+
+def fading_packets(
+    num_packets: int, *, fraction: float, burst_packets: float, seed: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
+    """Packets that are lost, the same and the one that goes next, and how much of that one goes.
+
+    As :func:`lost_packets`, but from packet to packet: the share grows from 0 to 1, so any greater
+    fraction is more loss, however short the clip. Half a packet more than the fraction says is
+    lost, as much as whole packets, of which part of one is one, lose in the mean.
+    """
+    wanted = min(num_packets - 1.0, fraction * num_packets + 0.5)
+    whole = math.floor(wanted)
+    lost, more = (
+        _first_lost(num_packets, count, burst_packets=burst_packets, seed=seed)
+        for count in (whole, whole + 1)
+    )
+    return lost, more, wanted - whole
+
+
+def _first_lost(
+    num_packets: int, wanted: int, *, burst_packets: float, seed: int
+) -> NDArray[np.bool_]:
+    """As many packets as are wanted in the order of their loss, but for one that arrives."""
     lost = np.zeros(num_packets, np.bool_)
-    wanted = min(num_packets - 1, max(1, math.ceil(round(fraction * num_packets, 6))))
+    wanted = min(num_packets - 1, wanted)
     generator = np.random.Generator(np.random.SFC64(seed))
     starts = generator.permutation(num_packets)
     lengths = generator.geometric(1 / burst_packets, num_packets)

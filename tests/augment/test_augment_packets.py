@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -261,3 +262,41 @@ def test_jitter_does_not_click() -> None:
     heard = corruption.apply(steady, corruption.draw(1.0, steady, rng_for(1, "r", "jitter")))
 
     assert np.abs(np.diff(heard.samples)).max() < 1.3 * np.abs(np.diff(steady.samples)).max()
+
+
+@pytest.mark.parametrize("duration_s", [0.4, 1.0, 4.0])
+@pytest.mark.parametrize("name", ["packet_loss", "packet_loss_concealed", "time_mask"])
+def test_no_two_levels_are_the_same_however_short_the_clip(name: str, duration_s: float) -> None:
+    """And each is farther from the clean clip than the one below: the same loss, and more."""
+    steady = np.random.default_rng(0).standard_normal(round(16_000 * duration_s), dtype=np.float32)
+    clip = Clip(np.float32(0.05) * steady, 16_000)
+    corruption = build_corruption(name)
+    before, nearer = clip.samples, 0.0
+    for level in np.linspace(0.05, 1, 20):
+        drawn = corruption.draw(float(level), clip, rng_for(1, "r", name))
+        harmed = corruption.apply(clip, drawn).samples
+        distance = float(np.sum((harmed - clip.samples).astype(np.float64) ** 2))
+
+        assert not np.array_equal(harmed, before)
+        if name == "packet_loss":  # what is made up may happen to come nearer
+            assert distance > nearer
+        before, nearer = harmed, distance
+
+
+def test_the_next_packet_goes_in_part() -> None:
+    """In the order of the loss; between two shares of it, exactly between the two sounds."""
+    clip = Clip(np.full(32_000, 0.25, np.float32), 16_000)  # 100 packets
+    corruption = build_corruption("packet_loss")
+    drawn = corruption.draw(0.5, clip, rng_for(1, "r", "packet_loss"))
+
+    def lost(fraction: float, num_fading: int) -> np.ndarray:
+        params = {**drawn.params, "loss_fraction": fraction, "num_fading": num_fading}
+        harmed = corruption.apply(clip, replace(drawn, params=params)).samples
+        return 1 - 4 * harmed.reshape(100, 320).mean(axis=1)
+
+    whole, part = lost(0.05, 0), lost(0.0475, 1)
+
+    assert sorted({*np.round(part, 5)}) == pytest.approx([0.0, 0.25, 1.0], abs=1e-5)
+    assert part.sum() == pytest.approx(5.25, abs=1e-4)
+    assert np.array_equal(part == 1, whole == 1)
+    assert (lost(0.06, 0) - whole).argmax() == np.flatnonzero(np.isclose(part, 0.25, atol=1e-5))[0]
