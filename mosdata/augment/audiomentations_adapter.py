@@ -1,10 +1,13 @@
 """Every waveform transform of audiomentations as a corruption: ``am:<Class>(argument=literal)``.
 
 The library draws from the global generators of ``random`` and ``numpy``; they are seeded from
-the record inside the call and put back after it. A transform has no ladder: only level 0 (the
-clip itself) and level 1 (the transform with its arguments) have a meaning. Its strength is set
-by arguments; where ``min_*`` and ``max_*`` differ, the library draws between them. What it makes
-longer is cut, what it makes shorter is padded with silence.
+the record inside the call and put back after it. Calls of ours wait for each other; no other thread
+of the process may draw from them meanwhile, or the bytes are not those of the row.
+
+A transform has no ladder: only level 0 (the clip itself) and level 1 (the transform with its
+arguments) have a meaning. Its strength is set by arguments; where ``min_*`` and ``max_*`` differ,
+the library draws between them. What it makes longer is cut, what it makes shorter is padded with
+silence.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def corrupt(
     execution = execution_of(
         executor=executor, workers=workers, address=address, record_deadline=record_deadline
     )
-    chosen = split_kinds(kinds or "speech")
+    chosen = split_kinds("speech" if kinds is None else kinds)
     folders: dict[Material, Path | None] = {"noise": noise, "impulse_responses": impulse_responses}
     missing = [material for material, folder in folders.items() if folder is None]
     config = CorruptConfig(
