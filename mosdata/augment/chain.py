@@ -12,7 +12,7 @@ from mosdata.augment.base import Corruption, Pool
 from mosdata.augment.corruptions import ADAPTER_PREFIX, CORRUPTIONS, STAGES, build_corruption
 from mosdata.augment.ladder import LadderCorruption
 from mosdata.augment.transform_spec import TransformSpec
-from mosdata.errors import InvalidValue
+from mosdata.errors import InvalidValue, RecordRejected
 from mosdata.manifests.ids import rng_for
 from mosdata.manifests.rows import Applied
 
@@ -82,11 +82,19 @@ def harm(
     for name in in_physical_order(names) if order == "physical" else _each_once(names):
         corruption = build_corruption(name, pool=pool, sentence=sentence, speaker=speaker)
         rng = generator_for(corruption, seed, record_id)
-        if name in values:
-            drawn.append(corruption.draw_at(values[name], clip, rng))
-        else:
-            drawn.append(corruption.draw(level, clip, rng))
-        clip = corruption.apply(clip, drawn[-1])
+        try:
+            if name in values:
+                link = corruption.draw_at(values[name], clip, rng)
+            else:
+                link = corruption.draw(level, clip, rng)
+            clip = corruption.apply(clip, link)
+        except RecordRejected as error:
+            if not drawn or error.reason != "silence":
+                raise
+            before = ", ".join(one.name for one in drawn)
+            detail = f"{before} left no speech for {name}; take a lower level or a shorter chain."
+            raise RecordRejected("silence", detail) from error
+        drawn.append(link)
     return tuple(drawn), clip
 
 

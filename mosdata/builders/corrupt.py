@@ -143,10 +143,21 @@ class CorruptStage:
         check_audible(source, wanted="A corruption")
         self.source = source
         self.config = config
-        self._files = {
-            material: find_files(folder, material) for material, folder in config.folders.items()
-        }
         self.kinds, self.notes = _usable_kinds(source, config)
+        # What changes no sample changes no identity: spellings of one chain are one, and a folder
+        # that nothing is taken from is none.
+        physical = in_physical_order(config.chain)
+        self._order: Order = config.order if config.chain != physical else "physical"
+        self._chain = config.chain if self._order == "given" else physical
+        self.kinds = self._chain or self.kinds
+        self._folders = {
+            material: folder for material, folder in config.folders.items() if self._mixes(material)
+        }
+        for material in config.folders.keys() - self._folders.keys():
+            self.notes += (f"{OPTIONS[material]} is of no use: no kind mixes in what is there",)
+        self._files = {
+            material: find_files(folder, material) for material, folder in self._folders.items()
+        }
         self._opened = {
             name: found for name in self.kinds if (found := opened_files(name))
         }  # by transforms of audiomentations
@@ -178,10 +189,10 @@ class CorruptStage:
             "keep_sources": self.keeps_sources,
             "kinds": list(self.kinds),
             "levels": list(self._levels),
-            "per_clip": self.config.per_clip,
-            "chain": list(self.config.chain),
+            "per_clip": 1 if self._chain or self.config.chains else self.config.per_clip,
+            "chain": list(self._chain),
             "chains": self.config.chains,
-            "order": self.config.order,
+            "order": self._order,
             "values": {**self.config.values},
             "ladders": {**self._ladders},
             "pool": [entry.to_json() for entry in self._pool],
@@ -192,7 +203,7 @@ class CorruptStage:
         if self._opened:
             config["opened"] = {name: {**files} for name, files in self._opened.items()}
         folders: dict[str, str] = {
-            material: str(folder.resolve()) for material, folder in self.config.folders.items()
+            material: str(folder.resolve()) for material, folder in self._folders.items()
         }
         return StageSpec(
             name="corrupt",
@@ -231,7 +242,7 @@ class CorruptStage:
         """
         values: dict[str, JSON] = {name: {**own} for name in chain if (own := self._given[name])}
         more: dict[str, JSON] = {"values": values} if values else {}
-        if self.config.order == "given":
+        if self._order == "given":
             more["order"] = "given"
         levels: Sequence[float | None] = self._levels
         if not self.config.levels or (values and len(values) == len(chain)):
@@ -266,8 +277,8 @@ class CorruptStage:
 
     def _chains_for(self, clip_id: str) -> list[Chain]:
         """What is done to one clip, by its own chance."""
-        if self.config.chain:
-            return [self.config.chain]
+        if self._chain:
+            return [self._chain]
         if not self.config.chains:
             return [(kind,) for kind in self._kinds_for(clip_id)]
         rng = rng_for(self.config.seed, clip_id, "chains")
@@ -315,8 +326,8 @@ class CorruptStage:
 
     def _copies_per_clip(self) -> float:
         """How many in the mean; of drawn chains as if none had all of its values given."""
-        if self.config.chain:
-            return len([*self._damages(self.config.chain)])
+        if self._chain:
+            return len([*self._damages(self._chain)])
         if self.config.chains:
             return self._num_chains * (len(self._levels) if self.config.levels else 1)
         of_all = sum(len([*self._damages((kind,))]) for kind in self.kinds)

@@ -12,7 +12,7 @@ from mosdata.augment.pool import MemoryPool
 from mosdata.augment.values import kinds_with
 from mosdata.builders.corrupt import CorruptConfig, CorruptStage
 from mosdata.builders.materials import Materials, find_files
-from mosdata.errors import InvalidValue, NothingFound, UnknownName
+from mosdata.errors import InvalidValue, NothingFound, RecordRejected, UnknownName
 from mosdata.testing import speechlike, utterance, write_dataset
 
 NOISY = [name for name, kind in CORRUPTIONS.items() if kind.needs == "noise"]
@@ -272,3 +272,11 @@ def test_folders_without_sound_are_refused(tmp_path, noises):
     (noises / "words.wav").write_text("no audio")
     with pytest.raises(InvalidValue, match=r"words\.wav"):
         find_files(noises, "noise")
+
+
+def test_a_chain_that_leaves_nothing_says_so():
+    """The recording is not to blame: what was done to it before is named."""
+    names = ["low_pass", "high_pass", "telephone_band"]
+    values = {"low_pass": {"cutoff_hz": 30, "num_poles": 64}}
+    with pytest.raises(RecordRejected, match="low_pass, high_pass left no speech for telephone_band"):
+        harm(names, 1.0, speechlike(0.5), seed=1, record_id="a", values=values, order="given")

@@ -89,6 +89,23 @@ def test_the_command_on_the_card_makes_the_same_again(mosdata, dataset, sounds, 
     assert first["num_rows"] > 0
 
 
+def test_what_changes_no_sample_changes_no_dataset(mosdata, dataset, sounds):
+    """Another spelling of a chain, a folder of which nothing is heard, a share of no kinds."""
+
+    def made(*options):
+        corrupt = ("corrupt", dataset, "--level", "0.5", "--dry-run", "--json")
+        return told(mosdata(*corrupt, *options))["plan_id"]
+
+    chain = made("--chain", "low_pass,mp3")
+    assert chain == made("--chain", "mp3,low_pass")
+    assert chain == made("--chain", "low_pass,mp3", "--order", "given")
+    assert chain == made("--chain", "low_pass,mp3", "--per-clip", "3")
+    assert chain != made("--chain", "mp3,low_pass", "--order", "given")
+    kinds = made("--kinds", "mp3,gain")
+    assert kinds == made("--kinds", "mp3,gain", "--noise", sounds)
+    assert kinds == made("--kinds", "mp3,gain", "--order", "given")
+
+
 def test_what_to_do_next_names_the_dataset(mosdata, dataset):
     """Quoted, where its name has a space; and says how many there are of what."""
     ended = mosdata(
