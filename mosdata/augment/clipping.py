@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.augment.speech_level import active_level_dbfs, active_samples, gain_of
 from mosdata.manifests.rows import Applied
+
+SO_LOW_THAT: Final = np.float32(1e-3)
+"""A threshold at which what is left may be too quiet to be measured."""
 
 
 class Clipping(LadderCorruption):
@@ -49,6 +52,8 @@ class Clipping(LadderCorruption):
         """Cut and restore the level."""
         threshold = clipping_threshold(clip, number(applied, "clipped_fraction"))
         cut = np.clip(clip.samples, -threshold, threshold)
+        if 0 < threshold < SO_LOW_THAT:
+            cut /= threshold  # what is left would pass for silence
         after_db = active_level_dbfs(Clip(cut, clip.sample_rate_hz))
         return cut * gain_of(active_level_dbfs(clip) - after_db)
 

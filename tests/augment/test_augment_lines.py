@@ -98,6 +98,19 @@ def test_clipping_cuts_the_share_it_says(fraction: float, padding: int) -> None:
     assert pytest.approx(active_level_dbfs(clip), abs=0.01) == active_level_dbfs(Clip(cut, 16_000))
 
 
+@pytest.mark.parametrize("fraction", [0.9, 0.97, 0.99])
+@pytest.mark.parametrize("gain", [1.0, 0.1, 0.003])
+def test_clipping_of_nearly_all_is_no_silence(fraction: float, gain: float) -> None:
+    """However quiet what is left was: it comes back to the level of the clip."""
+    hiss = np.random.default_rng(0).standard_normal(16_000, dtype=np.float32)
+    clip = Clip(np.float32(0.1 * gain) * hiss, 16_000)
+    cut = harmed("clipping", clip, clipped_fraction=fraction)
+
+    assert np.isfinite(cut).all()
+    before_db, after_db = (active_level_dbfs(Clip(x, 16_000)) for x in (clip.samples, cut))
+    assert pytest.approx(before_db, abs=0.1) == after_db
+
+
 def test_clipping_is_that_of_audiomentations() -> None:
     """On a clip of symmetric samples without pauses theirs is ours, but for the level."""
     from audiomentations import ClippingDistortion

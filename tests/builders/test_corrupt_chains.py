@@ -278,5 +278,7 @@ def test_a_chain_that_leaves_nothing_says_so():
     """The recording is not to blame: what was done to it before is named."""
     names = ["low_pass", "high_pass", "telephone_band"]
     values = {"low_pass": {"cutoff_hz": 30, "num_poles": 64}}
-    with pytest.raises(RecordRejected, match="low_pass, high_pass left no speech for telephone_band"):
+    with pytest.raises(
+        RecordRejected, match="low_pass, high_pass left no speech for telephone_band"
+    ):
         harm(names, 1.0, speechlike(0.5), seed=1, record_id="a", values=values, order="given")
