@@ -12,7 +12,7 @@ from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.augment.speech_level import active_level_dbfs, active_samples, gain_of
 from mosdata.manifests.rows import Applied
 
-SO_LOW_THAT: Final = np.float32(1e-3)
+QUIET_THRESHOLD: Final = np.float32(1e-3)
 """A threshold at which what is left may be too quiet to be measured."""
 
 
@@ -52,7 +52,7 @@ class Clipping(LadderCorruption):
         """Cut and restore the level."""
         threshold = clipping_threshold(clip, number(applied, "clipped_fraction"))
         cut = np.clip(clip.samples, -threshold, threshold)
-        if 0 < threshold < SO_LOW_THAT:
+        if 0 < threshold < QUIET_THRESHOLD:
             cut /= threshold  # what is left would pass for silence
         after_db = active_level_dbfs(Clip(cut, clip.sample_rate_hz))
         return cut * gain_of(active_level_dbfs(clip) - after_db)

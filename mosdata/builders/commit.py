@@ -279,10 +279,9 @@ def _rated_elsewhere(parent: Dataset) -> list[Rejection]:
     if not rows:
         return []
     rated: set[str] = set()
-    for entry in parent.manifest["ratings"]:
-        for file in entry["files"]:
-            with parquet_file(parent.folder / file["path"]) as reader:
-                rated.update(reader.read(columns=["clip_id"])["clip_id"].unique().to_pylist())
+    for path in parent.rating_files:
+        with parquet_file(path) as reader:
+            rated.update(reader.read(columns=["clip_id"])["clip_id"].unique().to_pylist())
     return [Rejection(**row) for row in rows if row["record_id"] in rated]
 
 

@@ -153,7 +153,7 @@ class CorruptStage:
         self._folders = {
             material: folder for material, folder in config.folders.items() if self._mixes(material)
         }
-        for material in config.folders.keys() - self._folders.keys():
+        for material in sorted(config.folders.keys() - self._folders.keys()):
             self.notes += (f"{OPTIONS[material]} is of no use: no kind mixes in what is there",)
         self._files = {
             material: find_files(folder, material) for material, folder in self._folders.items()

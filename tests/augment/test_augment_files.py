@@ -281,3 +281,17 @@ def test_dry_responses_are_passed_over() -> None:
             0.5, clip, rng_for(0, "r", "i")
         )
     assert refused.value.reason == "no_impulse_response"
+
+
+@pytest.mark.parametrize("length_s", [0.005, 0.015])
+def test_a_response_may_be_shorter_than_any_noise(length_s: float) -> None:
+    """That of a microphone ends after a few milliseconds."""
+    length = round(length_s * 16_000)
+    falling = np.exp(-np.arange(length, dtype=np.float32) / (length / 4))
+    response = Clip(falling * np.float32(0.5), 16_000)
+    pool = MemoryPool({}, files={"impulse_responses": {"microphone": response}})
+    clip = speechlike(0.5)
+    corruption = build_corruption("impulse_response", pool=pool)
+    applied = corruption.draw(0.5, clip, rng_for(0, "r", "i"))
+
+    assert np.isfinite(corruption.apply(clip, applied).samples).all()
