@@ -3,7 +3,7 @@
     python benchmarks/calibrate.py --speak CLIPS             # adds clean synthetic speech
     python benchmarks/calibrate.py --clips CLIPS --held-out OTHERS [--kinds speech] [--noise DIR]
                                    [--impulse-responses DIR] [--work DIR] [--workers 2] [--write]
-    python benchmarks/calibrate.py --held-out OTHERS         # what the committed levels do to them
+    python benchmarks/calibrate.py --held-out OTHERS [--write]  # what the committed levels do there
 
 ``CLIPS`` and ``OTHERS`` hold clean speech, one folder per speaker, 20 clips or more each, of
 different speakers; add real speech of your own.
@@ -14,7 +14,7 @@ and STOI, is of ``OTHERS``, which had no part in it. ``gain``, which PESQ cannot
 the curve by the E-model (ITU-T G.107) instead. What was measured is kept in ``--work`` and not
 measured twice, so a run can be stopped and repeated; a kind is measured again when its code or its
 scale changes. ``--write`` puts knots and report into ``mosdata/augment/calibration.json``; without
-``--kinds`` for all, else for those.
+``--kinds`` for all, else for those, and without ``--clips`` the report alone.
 """
 
 from __future__ import annotations
@@ -459,16 +459,21 @@ def usable(text: str, ground: Ground) -> list[str]:
     return names
 
 
-def write(kinds: dict[str, dict[str, object]], laid: Ground, judge: Ground) -> None:
+def write(kinds: dict[str, dict[str, object]], laid: Ground | None, judge: Ground) -> None:
+    """Keep what was measured; of levels that were not laid now, what they were laid on."""
     before = json.loads(FILE.read_text("utf-8"))
-    made = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "laid_on": laid.about(),
-        "measured_on": judge.about(),
-        "pesq": version("pesq"),
-        "pystoi": version("pystoi"),
-    }
-    merged = {**before["kinds"], **{name: {**kind, "made": made} for name, kind in kinds.items()}}
+    merged = {**before["kinds"]}
+    for name, kind in kinds.items():
+        merged[name] = {
+            **kind,
+            "made": {
+                "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                "laid_on": laid.about() if laid else merged[name]["made"]["laid_on"],
+                "measured_on": judge.about(),
+                "pesq": version("pesq"),
+                "pystoi": version("pystoi"),
+            },
+        }
     lines = [f'  "{name}": {json.dumps(merged[name])}' for name in CORRUPTIONS if name in merged]
     FILE.write_text('{"kinds": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
 
@@ -489,8 +494,8 @@ def options_of_call() -> argparse.Namespace:
     options = parser.parse_args()
     if options.clips and not options.held_out and not options.grid:
         parser.error("--clips lays the levels; give --held-out OTHERS to measure them on")
-    if options.write and not options.clips:
-        parser.error("--write needs --clips, which the levels are laid on")
+    if options.write and not options.held_out:
+        parser.error("--write needs --held-out OTHERS, which the levels are measured on")
     return options
 
 
@@ -527,7 +532,7 @@ def main() -> None:
         print(json.dumps(ground.about()))
     print(table(kinds))
     if options.write:
-        write(kinds, *grounds)
+        write(kinds, grounds[0] if options.clips else None, grounds[-1])
 
 
 if __name__ == "__main__":

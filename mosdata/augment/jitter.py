@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.packets import PACKET_S, packet_length
+from mosdata.augment.sounding import SPARES_SILENCE, blocks_to_harm
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -31,7 +33,8 @@ class Jitter(LadderCorruption):
     keeps its length and ends in time; in between it is not aligned with the clean one, by up to
     ``3 * packet_s`` seconds (``aligned`` is false in the row). Where packets meet that did not
     follow each other, 2 ms are blended. A higher level has the same delays and more, until no
-    more fit; between two numbers of delays the last one is mixed in.
+    more fit; between two numbers of delays the last one is mixed in. Where digital silence would
+    take the place of digital silence there is none, and a share is one of the packets that sound.
 
     Source: packet delay variation is defined in ITU-T Y.1540; what is modelled is a receiver with
     a short buffer, which plays on and catches up.
@@ -59,8 +62,8 @@ class Jitter(LadderCorruption):
         return {"late_fraction": round(0.18 * position**2, 6), "packet_s": PACKET_S}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
-        """``jitter_seed`` and ``aligned``."""
-        return {"jitter_seed": draw_seed(rng), "aligned": False}
+        """``jitter_seed``, ``aligned`` and ``spares_silence``."""
+        return {"jitter_seed": draw_seed(rng), "aligned": False, **SPARES_SILENCE}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Play each delayed part late, blended at both of its ends."""
@@ -69,7 +72,7 @@ class Jitter(LadderCorruption):
         blend = round(SEAM_S * clip.sample_rate_hz)
         played = clip.samples.copy()
         for delay in delays_of(
-            clip.num_samples // length,
+            blocks_to_harm(clip.samples, length, applied)[: clip.num_samples // length],
             fraction=number(applied, "late_fraction"),
             seed=int(number(applied, "jitter_seed")),
         ):
@@ -101,23 +104,24 @@ class Delay(NamedTuple):
     share: float
 
 
-def delays_of(num_packets: int, *, fraction: float, seed: int) -> list[Delay]:
+def delays_of(heard: NDArray[np.bool_], *, fraction: float, seed: int) -> list[Delay]:
     """All delays, in the order in which they were drawn; none touches another.
 
     Args:
-        num_packets: whole ones in the clip.
-        fraction: delays by packets, as far as they fit. The last one is mixed in by what is left to
-            a whole one, so that a little more is a little worse.
+        heard: which of the whole packets of the clip sound.
+        fraction: delays by packets that sound, as far as they fit. The last one is mixed in by what
+            is left to a whole one, so that a little more is a little worse.
         seed: of where packets are late, for how long and by how much; a higher fraction of the
             same seed has the same delays and more.
     """
+    num_packets = len(heard)
     generator = np.random.Generator(np.random.SFC64(seed))
     starts = generator.permutation(num_packets)
     lengths = generator.integers(SHORTEST_DELAY, LONGEST_DELAY, num_packets, endpoint=True)
     depths = generator.integers(1, DEEPEST, num_packets, endpoint=True)
     taken = np.zeros(num_packets + 1, np.bool_)
     delays: list[Delay] = []
-    left = round(fraction * num_packets, 6)
+    left = round(fraction * np.count_nonzero(heard), 6)
     for start, length, depth in zip(
         starts.tolist(), lengths.tolist(), depths.tolist(), strict=True
     ):
@@ -125,7 +129,8 @@ def delays_of(num_packets: int, *, fraction: float, seed: int) -> list[Delay]:
             break
         stop = start + length
         # A packet on either side is in time, the last one of the clip too.
-        if depth <= start and stop < num_packets and not taken[start - 1 : stop + 1].any():
+        fits = depth <= start and stop < num_packets and not taken[start - 1 : stop + 1].any()
+        if fits and (heard[start:stop].any() or heard[start - depth : stop - depth].any()):
             taken[start:stop] = True
             delays.append(Delay(start, stop, depth, min(1.0, left)))
             left -= 1

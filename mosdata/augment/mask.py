@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
+from mosdata.augment.sounding import SPARES_SILENCE, blocks_to_harm
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -31,7 +32,8 @@ class TimeMask(LadderCorruption):
     few are holes in the making: their gain falls evenly in decibels, one behind the other, and ends
     in silence. So a higher level takes away from every sample what a lower one does, or more, and
     the harm grows evenly, not by whole holes. A share given alone makes whole holes (the last one
-    in part), as many as fit.
+    in part), as many as fit. Slots of digital silence are passed over, and a share is one of the
+    others.
 
     Source: one of the seven probes of the XLS-R study (Tamm et al. 2023, section 4), which speaks
     of a rather long window and gives no numbers: 120 ms is a syllable or so. Chopped speech is
@@ -72,13 +74,13 @@ class TimeMask(LadderCorruption):
         return {**self.scale(position, sample_rate_hz), "num_fading": 1, **given}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
-        """``order_seed``."""
-        return {"order_seed": draw_seed(rng)}
+        """``order_seed`` and ``spares_silence``."""
+        return {"order_seed": draw_seed(rng), **SPARES_SILENCE}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Multiply every slot by its gain, with ramps where that changes."""
         masked = clip.samples.copy()
-        starts, gains = slots(clip.num_samples, clip.sample_rate_hz, applied)
+        starts, gains = slots(clip, applied)
         stops = np.append(starts[1:], clip.num_samples)
         before, after = np.append(1, gains[:-1]), np.append(gains[1:], 1)
         ramp = max(1, round(RAMP_S * clip.sample_rate_hz))
@@ -88,19 +90,19 @@ class TimeMask(LadderCorruption):
         return masked
 
 
-def slots(
-    num_samples: int, sample_rate_hz: int, applied: Applied
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def slots(clip: Clip, applied: Applied) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Where every slot starts, and its gain: 1 untouched, 0 a hole."""
-    slot = round(SEGMENT_S * sample_rate_hz)
-    starts = np.arange(0, num_samples, slot)
-    widths = np.diff(starts, append=num_samples)
+    slot = round(SEGMENT_S * clip.sample_rate_hz)
+    starts = np.arange(0, clip.num_samples, slot)
+    widths = np.diff(starts, append=clip.num_samples)
+    heard = np.flatnonzero(blocks_to_harm(clip.samples, slot, applied))
     generator = np.random.Generator(np.random.SFC64(int(number(applied, "order_seed"))))
-    order = generator.permutation(len(starts))
+    order = heard[generator.permutation(len(heard))]
     num_fading = int(number(applied, "num_fading", of_old=1))
-    front = slot * _front(number(applied, "masked_fraction") * num_samples / slot, num_fading)
+    share = number(applied, "masked_fraction") * float(widths[heard].sum())
+    front = slot * _front(share / slot, num_fading)
     before = np.cumsum(widths[order]) - widths[order]
-    parts = np.empty(len(starts))
+    parts = np.zeros(len(starts))
     parts[order] = np.clip((front - before) / (num_fading * widths[order]), 0, 1)
     return starts, _fading(parts)
 

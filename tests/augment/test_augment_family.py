@@ -56,6 +56,12 @@ def harm(name: str, level: float, clip: Clip, seed: int = 0) -> Clip:
     return corruption.apply(clip, corruption.draw(level, clip, rng_for(seed, "record", name)))
 
 
+def padded(clip: Clip, *, before_s: float, after_s: float) -> Clip:
+    """The clip with digital silence around it."""
+    pads = [round(s * clip.sample_rate_hz) for s in (before_s, after_s)]
+    return Clip(np.pad(clip.samples, pads), clip.sample_rate_hz)
+
+
 def spectra_db(clip: Clip) -> np.ndarray:
     """Short-time spectra in dB with a floor, shape (frames, bins)."""
     frames = np.lib.stride_tricks.sliding_window_view(clip.samples, 512)[::256]
@@ -213,6 +219,18 @@ def test_harm_grows_with_the_level(name: str, seed: int) -> None:
 
     assert distances[-1] > distances[0] + 0.5
     assert np.diff(distances).min() > (-0.6 if name in KINDS["codec"] else -0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_two_levels_are_the_same_sound(name: str, seed: int) -> None:
+    """Nor is any of them the clip's own, where most of it is digital silence as in made speech."""
+    clip = padded(speechlike(1.2, seed=seed), before_s=1.0, after_s=1.3)
+    before = clip.samples
+    for level in np.linspace(0.05, 1, 20).tolist():
+        harmed = harm(name, level, clip, seed).samples
+        assert not np.array_equal(harmed, before), f"the same at {level:.2f} as one step below"
+        before = harmed
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,7 +19,7 @@ from mosdata.augment.ladder import number
 from mosdata.augment.packet_loss import gaps_of
 from mosdata.augment.packets import bursts_of, lost_packets, packet_length
 from mosdata.manifests.ids import rng_for
-from mosdata.testing.clips import speechlike
+from mosdata.manifests.rows import Applied
 
 RATES = [8_000, 16_000, 22_050, 48_000]
 
@@ -182,7 +182,7 @@ def test_gaps_at_the_ends_are_filled(gap: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", ["packet_loss", "packet_loss_concealed"])
 def test_levels_lose_the_same_packets_and_more(name: str) -> None:
     """Through draw, with the record's own chance."""
-    clip = speechlike(3.0)
+    clip = Clip(voiced(16_000, duration_s=3.0), 16_000)
     corruption = build_corruption(name)
     gaps, wanted = [], []
     for level in np.linspace(0.05, 1, 20):
@@ -217,7 +217,7 @@ def test_a_higher_fraction_has_the_same_delays_and_more(num_packets: int, seed: 
     """Delays never touch, never reach before the clip or to its end, and only grow in number."""
     before: list[Delay] = []
     for fraction in [0.004, 0.01, 0.05, 0.1, 0.25]:
-        delays = delays_of(num_packets, fraction=fraction, seed=seed)
+        delays = delays_of(np.ones(num_packets, np.bool_), fraction=fraction, seed=seed)
         covered = sorted((delay.first, delay.last) for delay in delays)
 
         assert [delay[:3] for delay in before] == [delay[:3] for delay in delays[: len(before)]]
@@ -241,12 +241,12 @@ def test_jitter_plays_packets_late_and_catches_up(sample_rate_hz: int) -> None:
     seed = int(str(applied.params["jitter_seed"]))
     blend = round(0.002 * sample_rate_hz)
     expected = np.zeros(count)
-    for delay in delays_of(count // length, fraction=0.08, seed=seed):
+    for delay in delays_of(np.ones(count // length, np.bool_), fraction=0.08, seed=seed):
         expected[delay.first * length : delay.last * length] = delay.packets * length
     steady = np.ones(count, np.bool_)  # away from seams, and from the delay that is mixed in
     for place in np.flatnonzero(np.diff(expected)) + 1:
         steady[place : place + blend] = False
-    last = delays_of(count // length, fraction=0.08, seed=seed)[-1]
+    last = delays_of(np.ones(count // length, np.bool_), fraction=0.08, seed=seed)[-1]
     steady[last.first * length : last.last * length] &= last.share == 1
 
     np.testing.assert_allclose(late[steady], expected[steady], atol=1)
@@ -300,3 +300,49 @@ def test_the_next_packet_goes_in_part() -> None:
     assert part.sum() == pytest.approx(5.25, abs=1e-4)
     assert np.array_equal(part == 1, whole == 1)
     assert (lost(0.06, 0) - whole).argmax() == np.flatnonzero(np.isclose(part, 0.25, atol=1e-5))[0]
+
+
+@given(
+    sounds=st.lists(st.booleans(), min_size=3, max_size=40),
+    last=st.integers(1, 320),
+    fraction=st.floats(0.001, 0.99),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_packets_of_digital_silence_are_not_lost(
+    sounds: list[bool], last: int, fraction: float, seed: int
+) -> None:
+    """Those that sound are lost as if they were all, and shares are of them; of old, of all."""
+    heard = np.array(sounds)
+    samples = np.repeat(heard.astype(np.float32), 320)[: 320 * (len(sounds) - 1) + last]
+    clip = Clip(0.5 * samples, 16_000)
+    params = {
+        "loss_fraction": fraction, "burst_packets": 1.5, "packet_s": 0.02, "num_fading": 0,
+        "loss_seed": seed,
+    }  # fmt: skip
+    new = Applied(name="packet_loss", level=0.5, params={**params, "spares_silence": True})
+    lost = np.zeros(clip.num_samples, np.bool_)
+    for start, stop in gaps_of(clip, new):
+        lost[start:stop] = True
+    packets = lost[::320]
+    count = np.count_nonzero(heard)
+    if count > 1:
+        assert not packets[~heard].any()
+        expected = lost_packets(count, fraction=fraction, burst_packets=1.5, seed=seed)
+        assert np.array_equal(packets[heard], expected)
+
+    of_old = Applied(name="packet_loss", level=0.5, params=params)
+    every = lost_packets(len(sounds), fraction=fraction, burst_packets=1.5, seed=seed)
+    assert [
+        (first * 320, min(stop * 320, clip.num_samples)) for first, stop in bursts_of(every)
+    ] == gaps_of(clip, of_old)
+
+
+@given(sounds=st.lists(st.booleans(), min_size=2, max_size=60), seed=st.integers(0, 99))
+@settings(max_examples=60)
+def test_silence_is_not_played_late_in_place_of_silence(sounds: list[bool], seed: int) -> None:
+    """Each delay moves something that sounds, or moves something away from where it sounds."""
+    heard = np.array(sounds)
+    for delay in delays_of(heard, fraction=0.25, seed=seed):
+        late = heard[delay.first - delay.packets : delay.last - delay.packets]
+        assert late.any() or heard[delay.first : delay.last].any()

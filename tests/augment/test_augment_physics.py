@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -395,7 +396,7 @@ def test_masks_are_nested_and_exact(duration_s: float, num_fading: int) -> None:
         params = {"masked_fraction": share, "num_fading": num_fading, "order_seed": seed}
         applied = Applied(name="time_mask", level=1.0, params=params)
         lost = 1 - corruption.apply(clip, applied).samples
-        starts, gains = slots(clip.num_samples, 16_000, applied)
+        starts, gains = slots(clip, applied)
         widths = np.diff(starts, append=clip.num_samples)
         depths = np.log(0.99 * gains + 0.01) / np.log(0.01)
 
@@ -408,13 +409,27 @@ def test_masks_are_nested_and_exact(duration_s: float, num_fading: int) -> None:
 
 def test_a_share_alone_makes_whole_holes() -> None:
     """Of the share that is asked for, up to the last one."""
-    clip = speechlike(6.0)
+    clip = Clip(np.ones(96_000, np.float32), 16_000)
     corruption = build_corruption("time_mask")
     applied = corruption.draw_at({"masked_fraction": 0.3}, clip, rng_for(5, "r", "time_mask"))
-    _, gains = slots(clip.num_samples, 16_000, applied)
+    _, gains = slots(clip, applied)
 
     assert ((gains > 0) & (gains < 1)).sum() <= 1
     assert (gains == 0).sum() == round(6.0 * 0.3 / SEGMENT_S)
+
+
+def test_holes_are_where_something_sounds() -> None:
+    """Slots of digital silence are passed over, and shares are of the others; not so of old."""
+    slot = round(SEGMENT_S * 16_000)
+    heard = np.arange(20) % 2 == 1
+    clip = Clip(np.repeat(np.float32(0.5) * heard.astype(np.float32), slot), 16_000)
+    corruption = build_corruption("time_mask")
+    drawn = corruption.draw_at({"masked_fraction": 0.3}, clip, rng_for(5, "r", "time_mask"))
+    of_old = {key: value for key, value in drawn.params.items() if key != "spares_silence"}
+
+    assert np.array_equal(slots(clip, drawn)[1] == 0, slots(clip, drawn)[1] < 1)
+    assert [(slots(clip, drawn)[1][part] == 0).sum() for part in (heard, ~heard)] == [3, 0]
+    assert (slots(clip, replace(drawn, params=of_old))[1] == 0).sum() == 6
 
 
 def test_masks_have_ramps() -> None:
@@ -424,7 +439,7 @@ def test_masks_have_ramps() -> None:
     for seed in range(10):
         applied = corruption.draw(1.0, clip, rng_for(seed, "r", "time_mask"))
         masked = corruption.apply(clip, applied).samples
-        starts, gains = slots(48_000, 16_000, applied)
+        starts, gains = slots(clip, applied)
         middles = starts + np.diff(starts, append=48_000) // 2
 
         assert np.abs(np.diff(masked)).max() <= 1 / 80 + 1e-6
