@@ -59,8 +59,8 @@ class _BandLimit(LadderCorruption):
         )
         steepness = min(1.0, 2 * position) * (len(self.low_orders) - 1)
         return {
-            "low_hz": round(low_hz, 2),
-            "high_hz": round(high_hz, 2),
+            "low_hz": round(low_hz, 4),
+            "high_hz": round(high_hz, 4),
             "low_poles": self.low_orders[round(steepness)],
         }
 

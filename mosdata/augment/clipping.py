@@ -21,6 +21,8 @@ class Clipping(LadderCorruption):
 
     The share counts samples of active speech alone, so pauses do not spare a clip. The threshold
     is the same for both signs, and the active speech level is kept: clipped speech is not soft.
+    Between two magnitudes of the clip it moves evenly, so any greater share cuts deeper; of speech
+    that was clipped before, the samples at the limit are cut already, and a share is of the others.
     Nothing is drawn.
 
     Source: clipping as a share of samples is what TCD-VoIP rates (Harte, Gillen & Hines, QoMEX
@@ -46,7 +48,7 @@ class Clipping(LadderCorruption):
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """0.6 position**3."""
-        return {"clipped_fraction": round(0.6 * position**3, 6)}
+        return {"clipped_fraction": round(0.6 * position**3, 9)}
 
     def corrupt(self, clip: Clip, applied: Applied) -> Samples:
         """Cut and restore the level."""
@@ -59,8 +61,19 @@ class Clipping(LadderCorruption):
 
 
 def clipping_threshold(clip: Clip, fraction: float) -> np.float32:
-    """The magnitude that a share of the active speech exceeds; at least one sample does."""
+    """The magnitude that a share of the active speech exceeds; at least one sample does.
+
+    From one magnitude to the next lower one it falls in proportion to the samples at the upper one.
+    Of those at the peak one counts.
+    """
     loud = np.abs(active_samples(clip))
-    count = min(len(loud) - 1, max(1, round(fraction * len(loud))))
-    place = len(loud) - 1 - count
-    return np.float32(np.partition(loud, place)[place])
+    peak = loud.max()
+    loud = np.append(loud[loud < peak], peak)
+    wanted = min(len(loud) - 1.0, fraction * len(loud))
+    place = len(loud) - 1 - int(wanted)
+    upper = float(np.partition(loud, place)[place])
+    if upper == 0:
+        return np.float32(loud[loud > 0].min())
+    above, here = np.count_nonzero(loud > upper), np.count_nonzero(loud == upper)
+    lower = float(np.max(loud, where=loud < upper, initial=0))
+    return np.float32(upper - (upper - lower) * (wanted - above) / here)

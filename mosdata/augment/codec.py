@@ -73,7 +73,7 @@ class Codec(LadderCorruption):
             gain = 1 - clean * (ALMOST_WHOLE / clean) ** (place - index)
         else:
             gain = self.beyond * (self.worst / self.beyond) ** (place - index)
-        return {**self.setting(rung.bitrate_kbps, sample_rate_hz), "error_gain": round(gain, 4)}
+        return {**self.setting(rung.bitrate_kbps, sample_rate_hz), "error_gain": round(gain, 7)}
 
     def setting(self, bitrate_kbps: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - for those with several rates
         """The physical values of a rung beside the gain."""

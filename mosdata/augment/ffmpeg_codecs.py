@@ -123,7 +123,7 @@ class Amr(_FfmpegCodec):
         """As every codec, but stages where others amplify."""
         values = super().scale(position, sample_rate_hz)
         place = position * (len(self.rungs) + 1) - len(self.rungs)
-        stages = round(1 + max(0.0, place) * (self.worst - 1), 4)
+        stages = round(1 + max(0.0, place) * (self.worst - 1), 7)
         return {**values, "error_gain": min(1.0, values["error_gain"]), "stages": stages}
 
     def complete(
@@ -174,7 +174,7 @@ class G722(_FfmpegCodec):
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """The gain alone; nothing is removed from a clip at 16 kHz."""
         start = self.rungs[0].start
-        return {"error_gain": round(start * (self.worst / start) ** position, 4)}
+        return {"error_gain": round(start * (self.worst / start) ** position, 7)}
 
     def setting(self, bitrate_kbps: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - 64 kbit/s, always
         """None beside the gain."""

@@ -169,7 +169,7 @@ class HighPass(_Filter):
         cutoff_hz *= (HIGHEST_HIGH_PASS_HZ / SLOPE_HIGH_PASS_HZ) ** second
         num_poles = HIGH_PASS_ORDERS[round(first * (len(HIGH_PASS_ORDERS) - 1))]
         num_poles = round(num_poles * (STEEPEST / ORDER) ** second)
-        return {"cutoff_hz": round(cutoff_hz, 2), "num_poles": num_poles}
+        return {"cutoff_hz": round(cutoff_hz, 4), "num_poles": num_poles}
 
 
 @lru_cache(maxsize=256)

@@ -59,7 +59,7 @@ class Jitter(LadderCorruption):
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """0.18 position**2 of all packets of 20 ms."""
-        return {"late_fraction": round(0.18 * position**2, 6), "packet_s": PACKET_S}
+        return {"late_fraction": round(0.18 * position**2, 9), "packet_s": PACKET_S}
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
         """``jitter_seed``, ``aligned`` and ``spares_silence``."""

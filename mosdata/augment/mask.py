@@ -65,7 +65,7 @@ class TimeMask(LadderCorruption):
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """0.4 position**2."""
-        return {"masked_fraction": round(0.4 * position**2, 6), "num_fading": NUM_FADING}
+        return {"masked_fraction": round(0.4 * position**2, 9), "num_fading": NUM_FADING}
 
     def complete(
         self, given: Mapping[str, float], position: float, sample_rate_hz: int

@@ -40,7 +40,7 @@ class _Loss(LadderCorruption):
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
         """A share of all packets of 20 ms that grows with the square, in bursts of 1.5."""
         return {
-            "loss_fraction": round(self.largest_fraction * position**2, 6),
+            "loss_fraction": round(self.largest_fraction * position**2, 9),
             "burst_packets": BURST_PACKETS,
             "packet_s": PACKET_S,
             "num_fading": 1,

@@ -222,6 +222,16 @@ def test_harm_grows_with_the_level(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
+def test_no_two_levels_are_the_same_values(name: str, sample_rate_hz: int) -> None:
+    """A thousandth of the scale is something else, all along it."""
+    corruption = build(name)
+    ladder = [corruption.ladder(step / 1000, sample_rate_hz) for step in range(1, 1001)]
+
+    assert [step for step, (a, b) in enumerate(pairwise(ladder), start=1) if a == b] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_two_levels_are_the_same_sound(name: str, seed: int) -> None:
     """Nor is any of them the clip's own, where most of it is digital silence as in made speech."""
@@ -231,6 +241,9 @@ def test_no_two_levels_are_the_same_sound(name: str, seed: int) -> None:
         harmed = harm(name, level, clip, seed).samples
         assert not np.array_equal(harmed, before), f"the same at {level:.2f} as one step below"
         before = harmed
+        if level < 1:
+            a_little_more = harm(name, level + 0.001, clip, seed).samples
+            assert not np.array_equal(harmed, a_little_more), f"the same at {level:.2f} and .001 on"
 
 
 @pytest.mark.parametrize("name", NAMES)

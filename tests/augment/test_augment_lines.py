@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from mosdata.audio import Clip
 from mosdata.augment.agc import ridden_gain
+from mosdata.augment.clipping import clipping_threshold
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.speech_level import active_level_dbfs, active_samples
 from mosdata.errors import InvalidValue, RecordRejected
@@ -109,6 +112,18 @@ def test_clipping_of_nearly_all_is_no_silence(fraction: float, gain: float) -> N
     assert np.isfinite(cut).all()
     before_db, after_db = (active_level_dbfs(Clip(x, 16_000)) for x in (clip.samples, cut))
     assert pytest.approx(before_db, abs=0.1) == after_db
+
+
+@pytest.mark.parametrize("bits", [0, 8])
+def test_clipping_cuts_what_was_clipped_before(bits: int) -> None:
+    """Where many samples stand at the limit, or at every step: each share cuts deeper."""
+    speech = np.clip(speechlike(1.0).samples, -0.05, 0.05)
+    clip = Clip(np.round(speech * 2**bits) / np.float32(2**bits) if bits else speech, 16_000)
+    shares = [0, 1e-6, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
+    limits = [float(clipping_threshold(clip, share)) for share in shares]
+
+    assert limits[0] == np.abs(clip.samples).max()
+    assert all(more > less > 0 for more, less in pairwise(limits))
 
 
 def test_clipping_is_that_of_audiomentations() -> None:
