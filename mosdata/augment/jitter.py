@@ -11,7 +11,7 @@ from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
 from mosdata.augment.packets import PACKET_S, packet_length
-from mosdata.augment.sounding import SPARES_SILENCE, blocks_to_harm
+from mosdata.augment.sounding import SPARES_SILENCE, parts_of_turns, sounding_for
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -33,8 +33,8 @@ class Jitter(LadderCorruption):
     keeps its length and ends in time; in between it is not aligned with the clean one, by up to
     ``3 * packet_s`` seconds (``aligned`` is false in the row). Where packets meet that did not
     follow each other, 2 ms are blended. A higher level has the same delays and more, until no
-    more fit; between two numbers of delays the last one is mixed in. Where digital silence would
-    take the place of digital silence there is none, and a share is one of the packets that sound.
+    more fit; between two numbers of delays the last one is mixed in. Where digital silence
+    would take the place of digital silence the next delay is mixed in instead.
 
     Source: packet delay variation is defined in ITU-T Y.1540; what is modelled is a receiver with
     a short buffer, which plays on and catches up.
@@ -72,7 +72,7 @@ class Jitter(LadderCorruption):
         blend = round(SEAM_S * clip.sample_rate_hz)
         played = clip.samples.copy()
         for delay in delays_of(
-            blocks_to_harm(clip.samples, length, applied)[: clip.num_samples // length],
+            sounding_for(clip.samples, length, applied)[: clip.num_samples // length],
             fraction=number(applied, "late_fraction"),
             seed=int(number(applied, "jitter_seed")),
         ):
@@ -105,12 +105,12 @@ class Delay(NamedTuple):
 
 
 def delays_of(heard: NDArray[np.bool_], *, fraction: float, seed: int) -> list[Delay]:
-    """All delays, in the order in which they were drawn; none touches another.
+    """All delays that are heard, in the order in which they were drawn; none touches another.
 
     Args:
         heard: which of the whole packets of the clip sound.
-        fraction: delays by packets that sound, as far as they fit. The last one is mixed in by what
-            is left to a whole one, so that a little more is a little worse.
+        fraction: delays by packets, as far as they fit, with those of silence. The last one is
+            mixed in by what is left to a whole one, so that a little more is a little worse.
         seed: of where packets are late, for how long and by how much; a higher fraction of the
             same seed has the same delays and more.
     """
@@ -120,21 +120,27 @@ def delays_of(heard: NDArray[np.bool_], *, fraction: float, seed: int) -> list[D
     lengths = generator.integers(SHORTEST_DELAY, LONGEST_DELAY, num_packets, endpoint=True)
     depths = generator.integers(1, DEEPEST, num_packets, endpoint=True)
     taken = np.zeros(num_packets + 1, np.bool_)
-    delays: list[Delay] = []
-    left = round(fraction * np.count_nonzero(heard), 6)
+    fitting: list[tuple[int, int, int]] = []
     for start, length, depth in zip(
         starts.tolist(), lengths.tolist(), depths.tolist(), strict=True
     ):
-        if left <= 0:
-            break
         stop = start + length
         # A packet on either side is in time, the last one of the clip too.
-        fits = depth <= start and stop < num_packets and not taken[start - 1 : stop + 1].any()
-        if fits and (heard[start:stop].any() or heard[start - depth : stop - depth].any()):
+        if depth <= start and stop < num_packets and not taken[start - 1 : stop + 1].any():
             taken[start:stop] = True
-            delays.append(Delay(start, stop, depth, min(1.0, left)))
-            left -= 1
-    return delays
+            fitting.append((start, stop, depth))
+    changes = [
+        bool(heard[start:stop].any() or heard[start - depth : stop - depth].any())
+        for start, stop, depth in fitting
+    ]
+    places = np.arange(len(fitting), dtype=np.float64)
+    front = round(fraction * num_packets, 6)
+    parts = parts_of_turns(front, places, places + 1, np.array(changes, np.bool_))
+    return [
+        Delay(*delay, share)
+        for delay, share in zip(fitting, parts.tolist(), strict=True)
+        if share > 0
+    ]
 
 
 def _blend_in(part: Samples, before: Samples) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.ladder import LadderCorruption, draw_seed, number
-from mosdata.augment.sounding import SPARES_SILENCE, blocks_to_harm
+from mosdata.augment.sounding import SPARES_SILENCE, parts_of_turns, sounding_for
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -32,8 +32,8 @@ class TimeMask(LadderCorruption):
     few are holes in the making: their gain falls evenly in decibels, one behind the other, and ends
     in silence. So a higher level takes away from every sample what a lower one does, or more, and
     the harm grows evenly, not by whole holes. A share given alone makes whole holes (the last one
-    in part), as many as fit. Slots of digital silence are passed over, and a share is one of the
-    others.
+    in part), as many as fit. Slots of digital silence are passed over: the next one
+    that sounds falls earlier.
 
     Source: one of the seven probes of the XLS-R study (Tamm et al. 2023, section 4), which speaks
     of a rather long window and gives no numbers: 120 ms is a syllable or so. Chopped speech is
@@ -95,15 +95,16 @@ def slots(clip: Clip, applied: Applied) -> tuple[NDArray[np.int64], NDArray[np.f
     slot = round(SEGMENT_S * clip.sample_rate_hz)
     starts = np.arange(0, clip.num_samples, slot)
     widths = np.diff(starts, append=clip.num_samples)
-    heard = np.flatnonzero(blocks_to_harm(clip.samples, slot, applied))
     generator = np.random.Generator(np.random.SFC64(int(number(applied, "order_seed"))))
-    order = heard[generator.permutation(len(heard))]
+    order = generator.permutation(len(starts))
     num_fading = int(number(applied, "num_fading", of_old=1))
-    share = number(applied, "masked_fraction") * float(widths[heard].sum())
-    front = slot * _front(share / slot, num_fading)
+    holes = number(applied, "masked_fraction") * clip.num_samples / slot
+    front = slot * _front(holes, num_fading)
     before = np.cumsum(widths[order]) - widths[order]
-    parts = np.zeros(len(starts))
-    parts[order] = np.clip((front - before) / (num_fading * widths[order]), 0, 1)
+    ends = np.maximum.accumulate(before + num_fading * widths[order])
+    heard = sounding_for(clip.samples, slot, applied)
+    parts = np.empty(len(starts))
+    parts[order] = parts_of_turns(front, before, ends, heard[order])
     return starts, _fading(parts)
 
 

@@ -21,7 +21,7 @@ from mosdata.augment.packets import (
     lost_packets,
     packet_length,
 )
-from mosdata.augment.sounding import SPARES_SILENCE, blocks_to_harm
+from mosdata.augment.sounding import sounding
 from mosdata.manifests.ids import JSON
 from mosdata.manifests.rows import Applied
 
@@ -57,10 +57,10 @@ class _Loss(LadderCorruption):
         """Lose the packets; of the one that goes next, a part."""
         if not number(applied, "num_fading", of_old=0):
             return self.lose(clip, gaps_of(clip, applied))
-        sent = _sent(clip, applied)
-        lost, more, share = fading_packets(int(sent.sum()), **_chance_of(applied))
-        harmed = self.lose(clip, _gaps(clip, applied, sent, lost))
-        after = self.lose(clip, _gaps(clip, applied, sent, more))
+        heard = sounding(clip.samples, _length(clip, applied))
+        lost, more, share = fading_packets(heard, **_chance_of(applied))
+        harmed = self.lose(clip, _gaps(clip, applied, lost))
+        after = self.lose(clip, _gaps(clip, applied, more))
         after -= harmed
         after *= np.float32(share)
         harmed += after
@@ -71,8 +71,8 @@ class _Loss(LadderCorruption):
         """A copy of the samples without what lies in the gaps."""
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - a seed fits every clip
-        """``loss_seed`` and ``spares_silence``."""
-        return {"loss_seed": draw_seed(rng), **SPARES_SILENCE}
+        """``loss_seed``."""
+        return {"loss_seed": draw_seed(rng)}
 
 
 class PacketLoss(_Loss):
@@ -81,8 +81,8 @@ class PacketLoss(_Loss):
     Losses come in bursts, as from Gilbert's channel; see :func:`packets.lost_packets`. The edges
     are hard, as those of a receiver that plays zeros. A higher level loses the same packets and
     more; of the ladder's, the one that goes next is turned down, so no two levels are the same in
-    a short clip. A share of packets that is given loses whole ones. Packets of digital silence are
-    not sent, so none of them is lost, and shares are of those that are.
+    a short clip, and packets of digital silence are passed over. A share of packets that is given
+    loses whole ones, whatever is in them.
 
     Source: bursts as in the bad state of Gilbert's channel (Bell Syst. Tech. J. 39, 1960).
 
@@ -144,19 +144,12 @@ class PacketLossConcealed(_Loss):
 
 def gaps_of(clip: Clip, applied: Applied) -> list[tuple[int, int]]:
     """First sample and the one after the last, of every run of lost packets, whole ones."""
-    sent = _sent(clip, applied)
-    lost = lost_packets(int(sent.sum()), **_chance_of(applied))
-    return _gaps(clip, applied, sent, lost)
-
-
-def _sent(clip: Clip, applied: Applied) -> NDArray[np.bool_]:
-    """Which packets there are to lose: two or more of them."""
-    sent = blocks_to_harm(clip.samples, _length(clip, applied), applied)
-    return sent if np.count_nonzero(sent) > 1 else np.ones_like(sent)
+    num_packets = -(-clip.num_samples // _length(clip, applied))
+    return _gaps(clip, applied, lost_packets(num_packets, **_chance_of(applied)))
 
 
 def _chance_of(applied: Applied) -> dict[str, Any]:
-    """What is lost of the packets that are sent."""
+    """What is lost."""
     return {
         "fraction": number(applied, "loss_fraction"),
         "burst_packets": number(applied, "burst_packets"),
@@ -169,13 +162,8 @@ def _length(clip: Clip, applied: Applied) -> int:
     return packet_length(clip.num_samples, clip.sample_rate_hz, packet_s=packet_s)
 
 
-def _gaps(
-    clip: Clip, applied: Applied, sent: NDArray[np.bool_], lost: NDArray[np.bool_]
-) -> list[tuple[int, int]]:
-    """Of losses among the packets that were sent."""
+def _gaps(clip: Clip, applied: Applied, lost: NDArray[np.bool_]) -> list[tuple[int, int]]:
     length = _length(clip, applied)
-    holes = sent.copy()
-    holes[sent] = lost
     return [
-        (first * length, min(last * length, clip.num_samples)) for first, last in bursts_of(holes)
+        (first * length, min(last * length, clip.num_samples)) for first, last in bursts_of(lost)
     ]

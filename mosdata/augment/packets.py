@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mosdata.augment.sounding import parts_of_turns
+
 PACKET_S: Final = 0.020
 BURST_PACKETS: Final = 1.5
 """Mean length of a burst of losses, where nothing else is said."""
@@ -37,48 +39,49 @@ def lost_packets(
         seed: of the order and of the lengths.
     """
     wanted = max(1, math.ceil(round(fraction * num_packets, 6)))
-    return _first_lost(num_packets, wanted, burst_packets=burst_packets, seed=seed)
+    lost = np.zeros(num_packets, np.bool_)
+    order = order_of_loss(num_packets, burst_packets=burst_packets, seed=seed)
+    lost[order[: min(num_packets - 1, wanted)]] = True
+    return lost
 
 
 def fading_packets(
-    num_packets: int, *, fraction: float, burst_packets: float, seed: int
+    heard: NDArray[np.bool_], *, fraction: float, burst_packets: float, seed: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
     """Packets that are lost, the same and the one that goes next, and how much of that one goes.
 
-    As :func:`lost_packets`, but from packet to packet: the share grows from 0 to 1, so any greater
-    fraction is more loss, however short the clip. Half a packet more than the fraction says is
-    lost, as much as whole packets, of which part of one is one, lose in the mean.
+    In the order of :func:`lost_packets`, but from packet to packet, so any greater fraction is more
+    loss, however short the clip. Packets of digital silence are not sent: where one of them would
+    go, more of the next one that sounds does. One of those that sound arrives, in part.
+
+    Args:
+        heard: which packets sound; one of them at least.
+        fraction: share of all packets that has gone, with those of silence, and the last one in
+            part.
+        burst_packets: as there.
+        seed: as there.
     """
-    wanted = min(num_packets - 1.0, fraction * num_packets + 0.5)
-    whole = math.floor(wanted)
-    lost, more = (
-        _first_lost(num_packets, count, burst_packets=burst_packets, seed=seed)
-        for count in (whole, whole + 1)
-    )
-    return lost, more, wanted - whole
+    order = order_of_loss(len(heard), burst_packets=burst_packets, seed=seed)
+    places = np.arange(len(heard), dtype=np.float64)
+    ends = places + 1
+    ends[np.flatnonzero(heard[order])[-1]] = len(heard)
+    parts = parts_of_turns(fraction * len(heard), places, ends, heard[order])
+    lost, more = np.zeros(len(heard), np.bool_), np.zeros(len(heard), np.bool_)
+    lost[order], more[order] = parts == 1, parts > 0
+    return lost, more, float(parts[parts < 1].max(initial=0))
 
 
-def _first_lost(
-    num_packets: int, wanted: int, *, burst_packets: float, seed: int
-) -> NDArray[np.bool_]:
-    """As many packets as are wanted in the order of their loss, but for one that arrives."""
-    lost = np.zeros(num_packets, np.bool_)
-    wanted = min(num_packets - 1, wanted)
+def order_of_loss(num_packets: int, *, burst_packets: float, seed: int) -> NDArray[np.int64]:
+    """All packets in the order in which they go, burst by burst."""
     generator = np.random.Generator(np.random.SFC64(seed))
     starts = generator.permutation(num_packets)
     lengths = generator.geometric(1 / burst_packets, num_packets)
-    left = wanted
+    order: dict[int, None] = {}
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-        if left <= 0:
-            break
-        if lost[start]:
-            continue
-        for place in range(start, start + length):
-            if left <= 0:
-                break
-            left -= not lost[place % num_packets]
-            lost[place % num_packets] = True
-    return lost
+        if start not in order:
+            burst = range(start, start + length)
+            order.update(dict.fromkeys(place % num_packets for place in burst))
+    return np.fromiter(order, np.int64, num_packets)
 
 
 def bursts_of(lost: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mosdata.audio import Clip
+from mosdata.augment.chain import harm
 from mosdata.augment.concealment import conceal, pitch_period
 from mosdata.augment.corruptions import build_corruption
 from mosdata.augment.jitter import Delay, delays_of
 from mosdata.augment.ladder import number
 from mosdata.augment.packet_loss import gaps_of
-from mosdata.augment.packets import bursts_of, lost_packets, packet_length
+from mosdata.augment.packets import bursts_of, fading_packets, lost_packets, packet_length
 from mosdata.manifests.ids import rng_for
-from mosdata.manifests.rows import Applied
 
 RATES = [8_000, 16_000, 22_050, 48_000]
 
@@ -294,55 +294,83 @@ def test_the_next_packet_goes_in_part() -> None:
         harmed = corruption.apply(clip, replace(drawn, params=params)).samples
         return 1 - 4 * harmed.reshape(100, 320).mean(axis=1)
 
-    whole, part = lost(0.05, 0), lost(0.0475, 1)
+    whole, part = lost(0.04, 0), lost(0.0425, 1)
 
     assert sorted({*np.round(part, 5)}) == pytest.approx([0.0, 0.25, 1.0], abs=1e-5)
-    assert part.sum() == pytest.approx(5.25, abs=1e-4)
+    assert part.sum() == pytest.approx(4.25, abs=1e-4)
     assert np.array_equal(part == 1, whole == 1)
-    assert (lost(0.06, 0) - whole).argmax() == np.flatnonzero(np.isclose(part, 0.25, atol=1e-5))[0]
+    assert (lost(0.05, 0) - whole).argmax() == np.flatnonzero(np.isclose(part, 0.25, atol=1e-5))[0]
 
 
 @given(
-    sounds=st.lists(st.booleans(), min_size=3, max_size=40),
-    last=st.integers(1, 320),
-    fraction=st.floats(0.001, 0.99),
+    heard=st.lists(st.booleans(), min_size=1, max_size=40).filter(any),
+    more_silence=st.sets(st.integers(0, 39)),
+    fractions=st.tuples(st.floats(0.001, 0.6), st.floats(0.001, 0.6)).map(sorted),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
-def test_packets_of_digital_silence_are_not_lost(
-    sounds: list[bool], last: int, fraction: float, seed: int
+@settings(max_examples=200, deadline=None)
+def test_losses_pass_silence_over(
+    heard: list[bool], more_silence: set[int], fractions: list[float], seed: int
 ) -> None:
-    """Those that sound are lost as if they were all, and shares are of them; of old, of all."""
-    heard = np.array(sounds)
-    samples = np.repeat(heard.astype(np.float32), 320)[: 320 * (len(sounds) - 1) + last]
-    clip = Clip(0.5 * samples, 16_000)
-    params = {
-        "loss_fraction": fraction, "burst_packets": 1.5, "packet_s": 0.02, "num_fading": 0,
-        "loss_seed": seed,
-    }  # fmt: skip
-    new = Applied(name="packet_loss", level=0.5, params={**params, "spares_silence": True})
-    lost = np.zeros(clip.num_samples, np.bool_)
-    for start, stop in gaps_of(clip, new):
-        lost[start:stop] = True
-    packets = lost[::320]
-    count = np.count_nonzero(heard)
-    if count > 1:
-        assert not packets[~heard].any()
-        expected = lost_packets(count, fraction=fraction, burst_packets=1.5, seed=seed)
-        assert np.array_equal(packets[heard], expected)
+    """None of it is lost; more is more; and a clip with more silence loses what it lost before."""
+    sounds = np.array(heard)
+    fewer = sounds & ~np.isin(np.arange(len(heard)), list(more_silence))
 
-    of_old = Applied(name="packet_loss", level=0.5, params=params)
-    every = lost_packets(len(sounds), fraction=fraction, burst_packets=1.5, seed=seed)
-    assert [
-        (first * 320, min(stop * 320, clip.num_samples)) for first, stop in bursts_of(every)
-    ] == gaps_of(clip, of_old)
+    def lost(heard: np.ndarray, fraction: float) -> np.ndarray:
+        whole, more, share = fading_packets(heard, fraction=fraction, burst_packets=1.5, seed=seed)
+        return whole + share * (more & ~whole)
+
+    less, more = (lost(sounds, fraction) for fraction in fractions)
+
+    assert not more[~sounds].any()
+    assert (more >= less - 1e-12).all()
+    assert fractions[0] == fractions[1] or more.sum() > less.sum()
+    assert 0 < more.sum() < sounds.sum()
+    if sounds.all():
+        assert pytest.approx(fractions[1] * len(heard)) == more.sum()
+    if np.count_nonzero(fewer) > 1 and np.count_nonzero(lost(fewer, fractions[1])) < fewer.sum():
+        assert (lost(fewer, fractions[1])[fewer] >= less[fewer] - 1e-12).all()
 
 
-@given(sounds=st.lists(st.booleans(), min_size=2, max_size=60), seed=st.integers(0, 99))
-@settings(max_examples=60)
-def test_silence_is_not_played_late_in_place_of_silence(sounds: list[bool], seed: int) -> None:
-    """Each delay moves something that sounds, or moves something away from where it sounds."""
-    heard = np.array(sounds)
-    for delay in delays_of(heard, fraction=0.25, seed=seed):
-        late = heard[delay.first - delay.packets : delay.last - delay.packets]
-        assert late.any() or heard[delay.first : delay.last].any()
+@given(
+    heard=st.lists(st.booleans(), min_size=2, max_size=60),
+    more_silence=st.sets(st.integers(0, 59)),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=100, deadline=None)
+def test_silence_is_not_played_late_in_place_of_silence(
+    heard: list[bool], more_silence: set[int], seed: int
+) -> None:
+    """Each delay moves what sounds, to or from; with more silence those that remain are as deep."""
+    sounds = np.array(heard)
+    delays = delays_of(sounds, fraction=0.1, seed=seed)
+    for delay in delays:
+        late = sounds[delay.first - delay.packets : delay.last - delay.packets]
+        assert late.any() or sounds[delay.first : delay.last].any()
+
+    fewer = sounds & ~np.isin(np.arange(len(heard)), list(more_silence))
+    shares = {delay[:3]: delay.share for delay in delays_of(fewer, fraction=0.1, seed=seed)}
+    for delay in delays:
+        late = fewer[delay.first - delay.packets : delay.last - delay.packets]
+        if late.any() or fewer[delay.first : delay.last].any():
+            assert shares[delay[:3]] >= delay.share
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ["time_mask", "packet_loss"],
+        ["packet_loss", "time_mask"],
+        ["bit_depth", "packet_loss"],
+        ["g726", "time_mask"],
+    ],
+)
+def test_chains_that_silence_are_nested(kinds: list[str]) -> None:
+    """What the first one silences does not save what the second one took."""
+    clip = Clip(voiced(16_000, duration_s=4.0), 16_000)
+    silent = np.zeros(800, np.bool_)
+    for level in (0.2, 0.5, 0.7, 0.8, 0.9, 1.0):
+        _, harmed = harm(kinds, level, clip, seed=1, record_id="a")
+        before, silent = silent, np.abs(harmed.samples).reshape(800, 80).max(axis=1) == 0
+        assert not (before & ~silent).any()
+    assert silent.any()

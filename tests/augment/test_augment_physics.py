@@ -418,18 +418,27 @@ def test_a_share_alone_makes_whole_holes() -> None:
     assert (gains == 0).sum() == round(6.0 * 0.3 / SEGMENT_S)
 
 
-def test_holes_are_where_something_sounds() -> None:
-    """Slots of digital silence are passed over, and shares are of the others; not so of old."""
+@pytest.mark.parametrize("num_fading", [1, 4])
+def test_holes_are_where_something_sounds(num_fading: int) -> None:
+    """Silence has no holes; those of the others are as deep as without it, or deeper."""
     slot = round(SEGMENT_S * 16_000)
-    heard = np.arange(20) % 2 == 1
-    clip = Clip(np.repeat(np.float32(0.5) * heard.astype(np.float32), slot), 16_000)
+    heard = np.arange(20) % 4 == 1
+    samples = np.repeat(np.float32(0.5) * heard.astype(np.float32), slot)
+    gapped, whole = Clip(samples, 16_000), Clip(np.full_like(samples, 0.5), 16_000)
     corruption = build_corruption("time_mask")
-    drawn = corruption.draw_at({"masked_fraction": 0.3}, clip, rng_for(5, "r", "time_mask"))
-    of_old = {key: value for key, value in drawn.params.items() if key != "spares_silence"}
+    before = np.ones(20)
+    for share in np.linspace(0.01, 0.8, 60).tolist():
+        values = {"masked_fraction": share, "num_fading": num_fading}
+        drawn = corruption.draw_at(values, gapped, rng_for(5, "r", "time_mask"))
+        of_old = {key: value for key, value in drawn.params.items() if key != "spares_silence"}
+        gains, without = slots(gapped, drawn)[1], slots(whole, drawn)[1]
 
-    assert np.array_equal(slots(clip, drawn)[1] == 0, slots(clip, drawn)[1] < 1)
-    assert [(slots(clip, drawn)[1][part] == 0).sum() for part in (heard, ~heard)] == [3, 0]
-    assert (slots(clip, replace(drawn, params=of_old))[1] == 0).sum() == 6
+        assert (gains[~heard] == 1).all()
+        assert (gains[heard] <= without[heard]).all()
+        assert (gains <= before).all()
+        assert (gains < before).any() or not gains[heard].any()
+        assert np.array_equal(slots(gapped, replace(drawn, params=of_old))[1], without)
+        before = gains
 
 
 def test_masks_have_ramps() -> None:
