@@ -515,6 +515,9 @@ def main() -> None:
     if twice:
         sys.exit(f"speakers of both folders: {', '.join(sorted(twice))}; each may be in one")
     names = usable(options.kinds, grounds[0])
+    new = [name for name in names if not measurement_of(name)]
+    if options.write and not options.clips and new:
+        sys.exit(f"no levels were laid yet for {', '.join(new)}; give --clips, to lay them on")
     options.work.mkdir(parents=True, exist_ok=True)
     file = options.work / "measured.jsonl"
     with ProcessPoolExecutor(options.workers) as workers:

@@ -81,10 +81,16 @@ class LadderCorruption(ABC):
 
         A result that would leave full scale is turned down as a whole to a peak of 1, which
         changes no ratio within the clip; it is never clipped or wrapped.
+
+        Raises:
+            InvalidValue: the row has a value that this kind does not take.
+            RecordRejected: ``sample_rate_too_low``: the row was drawn for a clip at a higher rate,
+                and means nothing at this one; ``not_finite`` or ``empty_audio``.
         """
         if applied.level == 0:
             return clip
         self._check_rate(clip)
+        self._check_row(applied, clip.sample_rate_hz)
         peak = checked_peak(clip)
         if peak > 1:
             clip = Clip(clip.samples / np.float32(peak), clip.sample_rate_hz)
@@ -183,6 +189,21 @@ class LadderCorruption(ABC):
     def _check_audible(self, clip: Clip) -> None:
         check_audible(clip)  # silence has no quality to harm
         self._check_rate(clip)
+
+    def _check_row(self, applied: Applied, sample_rate_hz: int) -> None:
+        values = {key: number(applied, key) for key in self.parameters if key in applied.params}
+        for key, value in values.items():
+            if not self.parameters[key].allows(value):
+                what = f"{key} in a row of {self.name}"
+                raise InvalidValue(what, value, self.parameters[key].allowed)
+        if len(values) < len(self.parameters):
+            return  # a row of old; what it must have is asked for where it is needed
+        try:
+            self.check_values(values, sample_rate_hz)
+        except InvalidValue as error:
+            raise RecordRejected(
+                "sample_rate_too_low", f"The row was drawn at another sampling rate: {error}"
+            ) from error
 
     def _check_rate(self, clip: Clip) -> None:
         if clip.sample_rate_hz < MIN_SAMPLE_RATE_HZ:

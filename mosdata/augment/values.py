@@ -53,7 +53,10 @@ def kinds_with(
     )
     if not fitting:
         raise InvalidValue(
-            "--param", ", ".join(sorted(wanted)), "values of one kind; name it with --kinds"
+            "physical values",
+            ", ".join(sorted(wanted)),
+            "those of one of the kinds",
+            f"None of {', '.join(kinds)} has them all: name the kind that does with --kinds.",
         )
     return fitting
 

@@ -102,7 +102,9 @@ class CorruptConfig:
         num_kinds = len(self.expanded())
         most = num_chains(num_kinds)
         if not 0 <= self.chains <= max(most, 1):  # one kind alone has its own message
-            raise InvalidValue("--chains", self.chains, f"0 to {most} with {num_kinds} kinds")
+            kinds = f"{num_kinds} kind{'s' * (num_kinds != 1)}"
+            do = "A chain has two kinds at least." if num_kinds < 2 else ""
+            raise InvalidValue("--chains", self.chains, f"0 to {most} with {kinds}", do)
         if not 0 <= self.per_clip <= num_kinds:
             raise InvalidValue(
                 "--per-clip", self.per_clip, f"1 to {num_kinds} (the kinds given), 0 for all"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from mosdata.audio import Clip, decode_audio, resample
 from mosdata.augment.base import Material
 from mosdata.augment.calibration import expected_mos_lqo
@@ -75,6 +77,20 @@ class Ladder:
             for name, judge in judges.items():
                 scores |= _scores(name, judge, harmed, self.clip)
             yield Rung(level=level, params=drawn[0].params, clip=harmed, scores=scores)
+
+    def remarks(self, rungs: Sequence[Rung]) -> tuple[str, ...]:
+        """What is to be said of them: where a clip is too short, say, for anything to happen."""
+        same = [
+            f"{rung.level:g}"
+            for rung in rungs
+            if rung.level > 0 and np.array_equal(rung.clip.samples, self.clip.samples)
+        ]
+        if not same:
+            return ()
+        return (
+            f"{self.kind} leaves this clip as it is at level {', '.join(same)}; "
+            "mosdata corrupt would reject the copy as unchanged.",
+        )
 
     def _harmed(self, level: float) -> tuple[tuple[Applied, ...], Clip]:
         try:

@@ -27,7 +27,7 @@ def check_picture(path: Path) -> None:
         InvalidValue: the name ends otherwise than in one of ``FORMATS``.
     """
     if path.suffix.lower() not in FORMATS:
-        raise InvalidValue("--picture", path, f"a file that ends in {', '.join(FORMATS)}")
+        raise InvalidValue("--picture", str(path), f"a file that ends in {', '.join(FORMATS)}")
 
 
 def write_picture(path: Path, rungs: Sequence[Rung]) -> None:

@@ -88,10 +88,11 @@ def ladder(
         seed=seed,
     )
     usable, notes = usable_metrics([name.strip() for name in metrics.split(",") if name.strip()])
-    for remark in notes:
-        console.note(remark)
     usual = "0,1" if names[0].startswith(ADAPTER_PREFIX) else "0:1:0.1"
     rungs = list(found.rungs(parse_levels(levels or usual), usable))
+    notes = (*notes, *found.remarks(rungs))
+    for remark in notes:
+        console.note(remark)
     page = out or WORKSPACE / f"ladder-{file_stem(names[0])}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(ladder_page(found, rungs), encoding="utf-8")

@@ -166,3 +166,15 @@ def test_what_has_no_ladder_is_wrong_use(mosdata, wav, built, tmp_path, argument
     assert ended.code == 2
     assert expected in " ".join(ended.err.split())
     assert not page.exists()
+
+
+def test_it_says_where_nothing_happens(mosdata, tmp_path):
+    """A clip of 30 ms has no room for a delay: said on the terminal and in the JSON."""
+    import soundfile
+
+    soundfile.write(tmp_path / "short.wav", to_pcm16(speechlike(0.03).samples), 16_000)
+    call = ("ladder", "jitter", tmp_path / "short.wav", "--levels", "0,0.5", "--metrics", METRICS)
+    ended = mosdata(*call, "--out", tmp_path / "page.html", "--json")
+
+    assert "jitter leaves this clip as it is at level 0.5" in ended.err
+    assert any("as it is" in note for note in told(ended)["notes"])
