@@ -56,10 +56,10 @@ class AgcPumping(LadderCorruption):
     }
 
     def scale(self, position: float, sample_rate_hz: int) -> dict[str, float]:  # noqa: ARG002 - every rate has the same scale
-        """40 position dB of range, over a room 75 - 55 position dB down."""
+        """25 position dB of range, over a room 75 - 65 position dB down."""
         return {
-            "range_db": round(40 * position, 4),
-            "floor_snr_db": round(75 - 55 * position, 4),
+            "range_db": round(25 * position, 4),
+            "floor_snr_db": round(75 - 65 * position, 4),
         }
 
     def draw_params(self, clip: Clip, rng: np.random.Generator) -> dict[str, JSON]:  # noqa: ARG002 - no clip is too short

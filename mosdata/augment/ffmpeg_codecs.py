@@ -115,7 +115,7 @@ class Amr(_FfmpegCodec):
     }
     rungs: ClassVar = (
         Rung(bitrate_kbps=12.2, rate_hz=8_000, start=0.1),
-        Rung(bitrate_kbps=4.75, rate_hz=8_000, start=0.955),
+        Rung(bitrate_kbps=4.75, rate_hz=8_000, start=0.98),
     )
     worst = 6.0
 

@@ -38,7 +38,7 @@ SLOPE_HIGH_PASS_HZ: Final = 275.0
 SLOPE_HIGH_PASS: Final = 0.2
 """Where on the scale that is."""
 
-HIGHEST_HIGH_PASS_HZ: Final = 320.0
+HIGHEST_HIGH_PASS_HZ: Final = 420.0
 STEEPEST: Final = 64
 NYQUIST_SHARE: Final = 0.4995
 """Of the sampling rate: the highest cutoff there is."""
@@ -134,10 +134,10 @@ class LowPass(_Filter):
 
 
 class HighPass(_Filter):
-    """Remove what lies below a cutoff of 255 to 320 Hz, ever more sharply.
+    """Remove what lies below a cutoff of 255 to 420 Hz, ever more sharply.
 
     Over the first fifth of the scale a filter of 3 poles gets 8 (18 to 48 dB an octave) while its
-    cutoff creeps from 255 to 275 Hz; then it gets up to 64 poles, which ring, at 320 Hz. PESQ evens
+    cutoff creeps from 255 to 275 Hz; then it gets up to 64 poles, which ring, at 420 Hz. PESQ evens
     out gentle slopes, and rates a voice now worse, now better while a cutoff climbs through its
     harmonics, so the scale is one of steepness; ears may find its end milder. Other cutoffs can be
     given.

@@ -97,8 +97,8 @@ class G726(TelephoneCodec):
     }
     rungs: ClassVar = (
         Rung(bitrate_kbps=32, rate_hz=8_000, start=0.3),
-        Rung(bitrate_kbps=24, rate_hz=8_000, start=0.955),
-        Rung(bitrate_kbps=16, rate_hz=8_000, start=0.865),
+        Rung(bitrate_kbps=24, rate_hz=8_000, start=0.985),
+        Rung(bitrate_kbps=16, rate_hz=8_000, start=0.94),
     )
     worst = 5.0
 

@@ -75,10 +75,10 @@ class Mp3(Codec):
     }
     rungs: ClassVar = (
         Rung(bitrate_kbps=48, rate_hz=24_000, start=0.3),
-        Rung(bitrate_kbps=32, rate_hz=24_000, start=0.6),
-        Rung(bitrate_kbps=24, rate_hz=24_000, start=0.92),
-        Rung(bitrate_kbps=16, rate_hz=24_000, start=0.88),
-        Rung(bitrate_kbps=8, rate_hz=8_000, start=0.955),
+        Rung(bitrate_kbps=32, rate_hz=24_000, start=0.75),
+        Rung(bitrate_kbps=24, rate_hz=24_000, start=0.97),
+        Rung(bitrate_kbps=16, rate_hz=24_000, start=0.95),
+        Rung(bitrate_kbps=8, rate_hz=8_000, start=0.985),
     )
     beyond = 2.1
     worst = 8.0
