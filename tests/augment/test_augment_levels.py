@@ -83,7 +83,7 @@ SCALES_16K = {
     ("reverb", "drr_db"): [30, 24, 14, 4, -6],
     ("low_pass", "cutoff_hz"): [5871.1, 3613.4, 1438.6, 509.5, 460.0],
     ("low_pass", "num_poles"): [8, 8, 8, 12, 64],
-    ("high_pass", "cutoff_hz"): [264.8, 277.6, 291.1, 305.2, 320.0],
+    ("high_pass", "cutoff_hz"): [264.8, 282.4, 322.4, 368.0, 420.0],
     ("high_pass", "num_poles"): [5, 9, 17, 33, 64],
     ("time_mask", "masked_fraction"): [0.004, 0.025, 0.1, 0.225, 0.4],
 }
