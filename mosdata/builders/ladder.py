@@ -132,8 +132,11 @@ def open_ladder(
 
     Raises:
         NothingFound: no such file, dataset or clip, or no folder for what is mixed in.
+        InvalidValue: a seed below 0, or what a file or a dataset has no use for.
         RecordRejected: the file is no audio.
     """
+    if seed < 0:
+        raise InvalidValue("--seed", seed, "0 or more")
     needs = CORRUPTIONS[kind].needs if kind in CORRUPTIONS else None
     given = folders or {}
     if needs is not None and needs in OPTIONS and needs not in given:
@@ -158,6 +161,9 @@ def open_ladder(
         )
     if not is_remote(source) and not source.exists():
         raise NothingFound(f"There is no file and no dataset at {source}.")
+    if others is not None:
+        do = "In a dataset the other speech is that of its other speakers."
+        raise InvalidValue("--others", str(others), "given beside a file", do)
     dataset = open_dataset(source)
     for _, place, row in places(dataset, ("id",)):
         if clip_id in (None, row["id"]):

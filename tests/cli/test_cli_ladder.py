@@ -178,3 +178,16 @@ def test_it_says_where_nothing_happens(mosdata, tmp_path):
 
     assert "jitter leaves this clip as it is at level 0.5" in ended.err
     assert any("as it is" in note for note in told(ended)["notes"])
+
+
+def test_what_it_has_no_use_for_is_refused(mosdata, wav, tmp_path):
+    """A seed below 0; other speech for a dataset, which has its own."""
+    ended = mosdata("ladder", "white_noise", wav, "--seed", "-1")
+    assert ended.code == 2
+    assert "--seed is -1; allowed: 0 or more" in ended.err
+
+    (tmp_path / "dataset").mkdir()
+    ended = mosdata("ladder", "overlap", tmp_path / "dataset", "--others", tmp_path)
+    assert ended.code == 2
+    assert "--others" in ended.err
+    assert "its other speakers" in ended.err
