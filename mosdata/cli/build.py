@@ -150,6 +150,8 @@ def build(
         for remark in texts.notes:
             console.note(f"{transcripts}: {remark}.")
         stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
+    # Refused before any work, also where nothing is to be made
+    orders_of(max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse)
     for remark in stage.notes:
         console.note(f"{remark}.")
     if dry_run:

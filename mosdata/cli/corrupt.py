@@ -156,6 +156,8 @@ def corrupt(
         dataset, stages=("build", "import"), first="mosdata build --transcripts transcripts.txt"
     )
     stage = CorruptStage(source, config)
+    # Refused before any work, also where nothing is to be made
+    orders_of(max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse)
     for remark in stage.notes:
         console.note(f"{remark}.")
     if dry_run:

@@ -214,3 +214,25 @@ def test_names_of_a_ladder_are_its_own(mosdata, dataset, sounds, workspace):
     assert (workspace / shown["page"]).parent == workspace / "out"
     assert len({*close["wavs"]}) == 2
     assert all(a < b for a, b in pairwise(close["wavs"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--max-quarantine", "lots"), "lots"),
+        (("--reuse", "nowhere"), "nowhere"),
+        (("--reuse", "dataset", "--no-reuse"), "either --reuse or --no-reuse"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would_refuse(mosdata, dataset, tmp_path, options, said):
+    """Before anything is made, and where nothing is to be made."""
+    texts = tmp_path / "texts.txt"
+    texts.write_text("One text.\n", encoding="utf-8")
+    corrupt = ("corrupt", dataset, "--level", "0.5", "--dry-run")
+    build = ("build", "--transcripts", texts, "--systems", "espeak-klatt", "--dry-run")
+
+    for command in (corrupt, build):
+        assert mosdata(*command).code == 0
+        refused = mosdata(*command, *options)
+        assert refused.code == 2
+        assert said in refused.err
