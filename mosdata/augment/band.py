@@ -12,7 +12,7 @@ import numpy as np
 from mosdata.audio import Clip, Samples
 from mosdata.augment.base import Parameter
 from mosdata.augment.biquads import Sections, filtered
-from mosdata.augment.filters import NYQUIST_SHARE, highest_cutoff_hz
+from mosdata.augment.filters import NYQUIST_SHARE, ROUNDING_HZ, highest_cutoff_hz
 from mosdata.augment.ladder import LadderCorruption, number
 from mosdata.errors import InvalidValue
 from mosdata.manifests.rows import Applied
@@ -74,7 +74,8 @@ class _BandLimit(LadderCorruption):
     def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:
         """Edges in order, below half the rate."""
         low_hz, high_hz = values["low_hz"], values["high_hz"]
-        if not low_hz < high_hz <= NYQUIST_SHARE * sample_rate_hz:
+        top_hz = NYQUIST_SHARE * sample_rate_hz + ROUNDING_HZ
+        if not low_hz < high_hz <= top_hz:
             allowed = f"low_hz < high_hz <= {NYQUIST_SHARE * sample_rate_hz:g} Hz at this rate"
             raise InvalidValue(f"band of {self.name}", (low_hz, high_hz), allowed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Final
 
 import numpy as np
@@ -69,7 +70,7 @@ def clipping_threshold(clip: Clip, fraction: float) -> np.float32:
     loud = np.abs(active_samples(clip))
     peak = loud.max()
     loud = np.append(loud[loud < peak], peak)
-    wanted = min(len(loud) - 1.0, fraction * len(loud))
+    wanted = min(len(loud) - 1.0, math.hypot(1, fraction * len(loud)))  # one sample at least
     place = len(loud) - 1 - int(wanted)
     upper = float(np.partition(loud, place)[place])
     if upper == 0:

@@ -43,6 +43,9 @@ STEEPEST: Final = 64
 NYQUIST_SHARE: Final = 0.4995
 """Of the sampling rate: the highest cutoff there is."""
 
+ROUNDING_HZ: Final = 0.01
+"""By which rows of old may be above it."""
+
 
 def highest_cutoff_hz(sample_rate_hz: int) -> float:
     """The highest cutoff at a rate, in hundredths of a hertz as ladders have it, rounded down."""
@@ -70,7 +73,8 @@ class _Filter(LadderCorruption):
 
     def check_values(self, values: Mapping[str, float], sample_rate_hz: int) -> None:
         """A digital filter has no cutoff at half the rate itself, or above."""
-        if values["cutoff_hz"] > NYQUIST_SHARE * sample_rate_hz:
+        top_hz = NYQUIST_SHARE * sample_rate_hz + ROUNDING_HZ
+        if values["cutoff_hz"] > top_hz:
             allowed = f"20 to {NYQUIST_SHARE * sample_rate_hz:g}, below half the sampling rate"
             raise InvalidValue(f"cutoff_hz of {self.name}", values["cutoff_hz"], allowed)
 

@@ -20,6 +20,9 @@ from mosdata.manifests.rows import Applied
 MIN_SAMPLE_RATE_HZ: Final = 8_000
 """Below the rate of the telephone the ladders have no room to climb."""
 
+AMPLE_RATE_HZ: Final = 192_000
+"""At which all that a rate limits has room."""
+
 SEED_BITS: Final = 53
 """Drawn seeds survive JSON readers that keep numbers as doubles."""
 
@@ -196,11 +199,12 @@ class LadderCorruption(ABC):
             if not self.parameters[key].allows(value):
                 what = f"{key} in a row of {self.name}"
                 raise InvalidValue(what, value, self.parameters[key].allowed)
-        if len(values) < len(self.parameters):
-            return  # a row of old; what it must have is asked for where it is needed
         try:
             self.check_values(values, sample_rate_hz)
+        except KeyError:
+            return  # what a row must have is asked for where it is needed
         except InvalidValue as error:
+            self.check_values(values, AMPLE_RATE_HZ)  # raises where no rate is to blame
             raise RecordRejected(
                 "sample_rate_too_low", f"The row was drawn at another sampling rate: {error}"
             ) from error

@@ -56,7 +56,9 @@ class TimeMask(LadderCorruption):
 
     parameters: ClassVar = {
         "masked_fraction": Parameter(
-            "share of the clip inside holes; one in the making counts in part", low=0, high=0.99
+            "share of the clip inside holes, silence among them; one in the making counts in part",
+            low=0,
+            high=0.99,
         ),
         "num_fading": Parameter(
             "holes in the making at a time", low=1, high=8, choices=tuple(range(1, 9))
@@ -105,6 +107,7 @@ def slots(clip: Clip, applied: Applied) -> tuple[NDArray[np.int64], NDArray[np.f
     heard = sounding_for(clip.samples, slot, applied)
     parts = np.empty(len(starts))
     parts[order] = parts_of_turns(front, before, ends, heard[order])
+    parts[~heard] = 1  # silence is a hole: no ramp leads up to it
     return starts, _fading(parts)
 
 

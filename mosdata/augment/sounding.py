@@ -43,7 +43,7 @@ def sounding(samples: Samples, length: int) -> NDArray[np.bool_]:
 
 def sounding_for(samples: Samples, length: int, applied: Applied) -> NDArray[np.bool_]:
     """As :func:`sounding`, for a row; where it is one of old, all blocks have their turn."""
-    if applied.params.get("spares_silence", False):
+    if applied.params.get("spares_silence") is True:
         return sounding(samples, length)
     return np.ones(-(-len(samples) // length), np.bool_)
 

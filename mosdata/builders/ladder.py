@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mosdata.audio import Clip, decode_audio, resample
+from mosdata.audio import Clip, decode_audio, resample, to_pcm16
 from mosdata.augment.base import Material
 from mosdata.augment.calibration import expected_mos_lqo
 from mosdata.augment.chain import harm
@@ -80,10 +80,11 @@ class Ladder:
 
     def remarks(self, rungs: Sequence[Rung]) -> tuple[str, ...]:
         """What is to be said of them: where a clip is too short, say, for anything to happen."""
+        before = to_pcm16(self.clip.samples)
         same = [
             f"{rung.level:g}"
             for rung in rungs
-            if rung.level > 0 and np.array_equal(rung.clip.samples, self.clip.samples)
+            if rung.level > 0 and np.array_equal(to_pcm16(rung.clip.samples), before)
         ]
         if not same:
             return ()

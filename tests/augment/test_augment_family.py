@@ -221,6 +221,38 @@ def test_harm_grows_with_the_level(name: str, seed: int) -> None:
     assert np.diff(distances).min() > (-0.6 if name in KINDS["codec"] else -0.1)
 
 
+ROWS_OF_NO_CLIP = [
+    ("high_pass", {"cutoff_hz": 9_000}, 16_000, RecordRejected),
+    ("low_pass", {"cutoff_hz": 5_000, "num_poles": 8}, 8_000, RecordRejected),
+    ("wide_band", {"low_hz": 50, "high_hz": 7_000, "low_poles": 8}, 8_000, RecordRejected),
+    ("resampling", {"held_rate_hz": 12_000, "leakage": 0.5}, 8_000, RecordRejected),
+    ("telephone_band", {"low_hz": 3_000, "high_hz": 2_000}, 16_000, InvalidValue),
+    ("mp3", {"bitrate_kbps": 16, "encoder_rate_hz": 16_000, "error_gain": 2}, 16_000, InvalidValue),
+    ("packet_loss", {"loss_fraction": 0.1, "burst_packets": 0, "packet_s": 0.02, "loss_seed": 1},
+     16_000, InvalidValue),
+    ("white_noise", {"snr_db": float("nan"), "noise_seed": 1}, 16_000, InvalidValue),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "params", "sample_rate_hz", "error"), ROWS_OF_NO_CLIP)
+def test_rows_that_mean_nothing_are_refused(
+    name: str, params: dict[str, float], sample_rate_hz: int, error: type[Exception]
+) -> None:
+    """Those drawn at a higher rate as a clip that cannot be made, edited ones as bad values."""
+    row = Applied(name=name, level=0.5, params={**params})
+    with pytest.raises(error):
+        build(name).apply(speechlike(0.5, sample_rate_hz), row)
+
+
+def test_rows_whose_edge_was_rounded_up_are_made_again() -> None:
+    """As the ladder of old had it at 11,025 Hz."""
+    params = {"low_hz": 48.83, "high_hz": 5506.99, "low_poles": 8}
+    clip = speechlike(0.5, 11_025)
+    made = build("wide_band").apply(clip, Applied(name="wide_band", level=0.3, params={**params}))
+
+    assert made.num_samples == clip.num_samples
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sample_rate_hz", [8_000, 16_000, 48_000])
 def test_no_two_levels_are_the_same_values(name: str, sample_rate_hz: int) -> None:

@@ -119,10 +119,10 @@ def test_clipping_cuts_what_was_clipped_before(bits: int) -> None:
     """Where many samples stand at the limit, or at every step: each share cuts deeper."""
     speech = np.clip(speechlike(1.0).samples, -0.05, 0.05)
     clip = Clip(np.round(speech * 2**bits) / np.float32(2**bits) if bits else speech, 16_000)
-    shares = [0, 1e-6, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
+    shares = [0, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
     limits = [float(clipping_threshold(clip, share)) for share in shares]
 
-    assert limits[0] == np.abs(clip.samples).max()
+    assert limits[0] < np.abs(clip.samples).max()  # one at least
     assert all(more > less > 0 for more, less in pairwise(limits))
 
 

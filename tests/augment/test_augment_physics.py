@@ -420,7 +420,7 @@ def test_a_share_alone_makes_whole_holes() -> None:
 
 @pytest.mark.parametrize("num_fading", [1, 4])
 def test_holes_are_where_something_sounds(num_fading: int) -> None:
-    """Silence has no holes; those of the others are as deep as without it, or deeper."""
+    """Silence is a hole already; those of the others are as deep as without it, or deeper."""
     slot = round(SEGMENT_S * 16_000)
     heard = np.arange(20) % 4 == 1
     samples = np.repeat(np.float32(0.5) * heard.astype(np.float32), slot)
@@ -433,12 +433,29 @@ def test_holes_are_where_something_sounds(num_fading: int) -> None:
         of_old = {key: value for key, value in drawn.params.items() if key != "spares_silence"}
         gains, without = slots(gapped, drawn)[1], slots(whole, drawn)[1]
 
-        assert (gains[~heard] == 1).all()
+        assert not gains[~heard].any()
         assert (gains[heard] <= without[heard]).all()
-        assert (gains <= before).all()
-        assert (gains < before).any() or not gains[heard].any()
+        assert (gains[heard] <= before[heard]).all()
+        assert (gains < before)[heard].any() or not gains[heard].any()
         assert np.array_equal(slots(gapped, replace(drawn, params=of_old))[1], without)
         before = gains
+
+
+def test_no_ramp_leads_up_to_silence() -> None:
+    """A slot that an earlier link silenced does not bring back the edge of the hole beside it."""
+    clip = Clip(np.full(48_000, 0.5, np.float32), 16_000)
+    corruption = build_corruption("time_mask")
+    drawn = corruption.draw(1.0, clip, rng_for(3, "r", "time_mask"))
+    starts, gains = slots(clip, drawn)
+    masked = corruption.apply(clip, drawn).samples
+    beside = [i for i in range(1, len(starts) - 1) if gains[i] == 1 and not gains[i + 1]]
+    for slot in beside:
+        samples = clip.samples.copy()
+        samples[starts[slot] : starts[slot + 1]] = 0
+        harmed = corruption.apply(Clip(samples, 16_000), drawn).samples
+        assert not harmed[masked == 0].any()
+        assert not harmed[starts[slot + 1] : starts[slot + 1] + round(SEGMENT_S * 8_000)].any()
+    assert beside
 
 
 def test_masks_have_ramps() -> None:
