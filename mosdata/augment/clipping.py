@@ -70,7 +70,8 @@ def clipping_threshold(clip: Clip, fraction: float) -> np.float32:
     loud = np.abs(active_samples(clip))
     peak = loud.max()
     loud = np.append(loud[loud < peak], peak)
-    wanted = min(len(loud) - 1.0, math.hypot(1, fraction * len(loud)))  # one sample at least
+    count = fraction * len(loud)
+    wanted = min(len(loud) - 1.0, math.sqrt(1 + count * count))  # one sample at least, exactly
     place = len(loud) - 1 - int(wanted)
     upper = float(np.partition(loud, place)[place])
     if upper == 0:
