@@ -26,6 +26,7 @@ from mosdata.cli.options import (
     Workers,
     execution_of,
     orders_of,
+    with_those_beside,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def build(
         record_deadline=record_deadline,
         on=on,
     )
+    orders = orders_of(
+        max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse, report=not no_report
+    )
     cloned = () if prompts is None else read_prompts(prompts)
     if recipe is not None:
         stage: SpeechStage | RecipeStage = _of_recipe(
@@ -150,8 +154,6 @@ def build(
         for remark in texts.notes:
             console.note(f"{transcripts}: {remark}.")
         stage = SpeechStage(texts, config, reaches_gpus=True if address or on else None)
-    # Refused before any work, also where nothing is to be made
-    orders_of(max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse)
     for remark in stage.notes:
         console.note(f"{remark}.")
     if dry_run:
@@ -164,14 +166,8 @@ def build(
         console.progress("build") as show,
     ):
         folder = out or WORKSPACE / f"build-{draft.plan.plan_id[:8]}"
-        orders = orders_of(
-            max_quarantine=max_quarantine,
-            stage="build",
-            out=folder,
-            reuse=reuse,
-            no_reuse=no_reuse,
-            report=not no_report,
-        )
+        if not no_reuse:
+            orders = with_those_beside(orders, folder, "build")
         if plan_only:
             plan = plan_stage(stage, folder, draft=draft, orders=orders)
             tell_plan(plan, folder, folder=folder, as_json=as_json)

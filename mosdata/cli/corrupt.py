@@ -26,6 +26,7 @@ from mosdata.cli.options import (
     execution_of,
     orders_of,
     place,
+    with_those_beside,
 )
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def corrupt(
     execution = execution_of(
         executor=executor, workers=workers, address=address, record_deadline=record_deadline
     )
+    orders = orders_of(max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse)
     chosen = split_kinds("speech" if kinds is None else kinds)
     folders: dict[Material, Path | None] = {"noise": noise, "impulse_responses": impulse_responses}
     missing = [material for material, folder in folders.items() if folder is None]
@@ -156,8 +158,6 @@ def corrupt(
         dataset, stages=("build", "import"), first="mosdata build --transcripts transcripts.txt"
     )
     stage = CorruptStage(source, config)
-    # Refused before any work, also where nothing is to be made
-    orders_of(max_quarantine=max_quarantine, reuse=reuse, no_reuse=no_reuse)
     for remark in stage.notes:
         console.note(f"{remark}.")
     if dry_run:
@@ -187,13 +187,8 @@ def corrupt(
         console.progress("corrupt") as show,
     ):
         folder = out or WORKSPACE / f"corrupt-{draft.plan.plan_id[:8]}"
-        orders = orders_of(
-            max_quarantine=max_quarantine,
-            stage="corrupt",
-            out=folder,
-            reuse=reuse,
-            no_reuse=no_reuse,
-        )
+        if not no_reuse:
+            orders = with_those_beside(orders, folder, "corrupt")
         if plan_only:
             plan = plan_stage(
                 stage, folder, records_per_shard=RECORDS_PER_SHARD, draft=draft, orders=orders

@@ -107,6 +107,7 @@ def import_(
     execution = execution_of(
         executor=executor, workers=workers, address=address, record_deadline=record_deadline
     )
+    orders = orders_of(max_quarantine=max_quarantine)
     everywhere, by_system = _classes(system_class or [])
     config = ImportConfig(
         system_class=everywhere,
@@ -139,7 +140,7 @@ def import_(
             execution=execution,
             ratings=stage.ratings,
             draft=draft,
-            orders=orders_of(max_quarantine=max_quarantine),
+            orders=orders,
             on_progress=show,
         )
     findings = _findings_in(folder)

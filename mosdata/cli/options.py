@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from mosdata.builders.executors import Execution, ExecutorName
     from mosdata.builders.orders import Orders
+    from mosdata.manifests.store import Dataset
 
 WORKSPACE = Path("out")
 """Where results go, and where the newest one is looked for, unless a folder is named."""
@@ -94,8 +96,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON (
 def orders_of(
     *,
     max_quarantine: str,
-    stage: str = "",
-    out: Path | None = None,
     reuse: Sequence[Path] | None = None,
     no_reuse: bool = False,
     report: bool = True,
@@ -104,10 +104,8 @@ def orders_of(
 
     Args:
         max_quarantine: how much may be rejected.
-        stage: what makes the dataset, where rows may be taken over.
-        out: its folder; datasets beside it are looked at.
-        reuse: further datasets to look at.
-        no_reuse: look at none.
+        reuse: datasets whose rows may be taken over.
+        no_reuse: that none are.
         report: whether a build gets its report.
 
     Raises:
@@ -117,21 +115,28 @@ def orders_of(
     """
     from mosdata.builders.budget import Budget
     from mosdata.builders.orders import Orders
-    from mosdata.builders.reuse import earlier_datasets
     from mosdata.errors import UsageError
-    from mosdata.manifests.places import is_remote
     from mosdata.manifests.store import open_dataset
 
     if reuse and no_reuse:
         raise UsageError("Give either --reuse or --no-reuse, and not both at once.")
-    named = [open_dataset(folder) for folder in reuse or ()]
-    beside = [] if no_reuse or out is None or is_remote(out) else earlier_datasets(out, stage)
     return Orders(
         command=("mosdata", *(word for word in sys.argv[1:] if word != "--plan-only")),
         budget=Budget.parse(max_quarantine),
-        reuse=tuple({one.folder.resolve(): one for one in (*named, *beside)}.values()),
+        reuse=_each_once(open_dataset(folder) for folder in reuse or ()),
         report=report,
     )
+
+
+def with_those_beside(orders: Orders, out: Path, stage: str) -> Orders:
+    """Datasets that the same stage made beside an output folder are looked at as well."""
+    from mosdata.builders.reuse import earlier_datasets
+
+    return replace(orders, reuse=_each_once([*orders.reuse, *earlier_datasets(out, stage)]))
+
+
+def _each_once(datasets: Iterable[Dataset]) -> tuple[Dataset, ...]:
+    return tuple({dataset.folder.resolve(): dataset for dataset in datasets}.values())
 
 
 def execution_of(
