@@ -110,8 +110,8 @@ class Overlap(LadderCorruption):
 
     def _heard(self, clip_id: str, sample_rate_hz: int) -> Clip:
         """A clip that can be chosen: one with sound in it."""
-        checked_sound(check_samples(self._require_pool().clip(clip_id)))
-        return self._clip(clip_id, sample_rate_hz)
+        other = checked_sound(check_samples(self._require_pool().clip(clip_id)))
+        return resample(other, sample_rate_hz)
 
     def _clip(self, clip_id: str, sample_rate_hz: int) -> Clip:
         return resample(check_samples(self._require_pool().clip(clip_id)), sample_rate_hz)

@@ -58,11 +58,11 @@ class _Loss(LadderCorruption):
         if not number(applied, "num_fading", of_old=0):
             return self.lose(clip, gaps_of(clip, applied))
         heard = sounding(clip.samples, _length(clip, applied))
-        lost, more, share = fading_packets(heard, **_chance_of(applied))
-        harmed = self.lose(clip, _gaps(clip, applied, lost))
-        after = self.lose(clip, _gaps(clip, applied, more))
+        parts = fading_packets(heard, **_chance_of(applied))
+        harmed = self.lose(clip, _gaps(clip, applied, parts == 1))
+        after = self.lose(clip, _gaps(clip, applied, parts > 0))
         after -= harmed
-        after *= np.float32(share)
+        after *= np.float32(parts[parts < 1].max(initial=0))
         harmed += after
         return harmed
 

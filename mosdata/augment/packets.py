@@ -47,8 +47,8 @@ def lost_packets(
 
 def fading_packets(
     heard: NDArray[np.bool_], *, fraction: float, burst_packets: float, seed: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
-    """Packets that are lost, the same and the one that goes next, and how much of that one goes.
+) -> NDArray[np.float64]:
+    """How much of each packet is lost: 1 of most that are, and a part of the one that goes next.
 
     In the order of :func:`lost_packets`, but from packet to packet, so any greater fraction is more
     loss, however short the clip. Packets of digital silence are not sent: where one of them would
@@ -65,10 +65,9 @@ def fading_packets(
     places = np.arange(len(heard), dtype=np.float64)
     ends = places + 1
     ends[np.flatnonzero(heard[order])[-1]] = len(heard)
-    parts = parts_of_turns(fraction * len(heard), places, ends, heard[order])
-    lost, more = np.zeros(len(heard), np.bool_), np.zeros(len(heard), np.bool_)
-    lost[order], more[order] = parts == 1, parts > 0
-    return lost, more, float(parts[parts < 1].max(initial=0))
+    parts = np.empty(len(heard))
+    parts[order] = parts_of_turns(fraction * len(heard), places, ends, heard[order])
+    return parts
 
 
 def order_of_loss(num_packets: int, *, burst_packets: float, seed: int) -> NDArray[np.int64]:

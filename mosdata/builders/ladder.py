@@ -196,11 +196,12 @@ class _FilePool(Materials):
     ) -> None:
         super().__init__(None, entries=[], files=files, folders=folders)
         self._others = AudioFolder(others) if others is not None else None
-        self._paths = [
-            path
-            for path in (self._others.paths if self._others is not None else [])
-            if self._others is not None and not (self._others.root / path).samefile(source)
-        ]
+        self._paths: list[str] = []
+        if self._others is not None:
+            root = self._others.root
+            self._paths = [
+                path for path in self._others.paths if not (root / path).samefile(source)
+            ]
 
     def candidates(self, *, sentence: str, speaker: str) -> tuple[str, ...]:
         """Files of another name, and never the clip's own."""

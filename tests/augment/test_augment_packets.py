@@ -20,6 +20,7 @@ from mosdata.augment.ladder import number
 from mosdata.augment.packet_loss import gaps_of
 from mosdata.augment.packets import bursts_of, fading_packets, lost_packets, packet_length
 from mosdata.manifests.ids import rng_for
+from mosdata.testing.clips import speechlike
 
 RATES = [8_000, 16_000, 22_050, 48_000]
 
@@ -182,7 +183,7 @@ def test_gaps_at_the_ends_are_filled(gap: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", ["packet_loss", "packet_loss_concealed"])
 def test_levels_lose_the_same_packets_and_more(name: str) -> None:
     """Through draw, with the record's own chance."""
-    clip = Clip(voiced(16_000, duration_s=3.0), 16_000)
+    clip = speechlike(3.0)
     corruption = build_corruption(name)
     gaps, wanted = [], []
     for level in np.linspace(0.05, 1, 20):
@@ -317,8 +318,7 @@ def test_losses_pass_silence_over(
     fewer = sounds & ~np.isin(np.arange(len(heard)), list(more_silence))
 
     def lost(heard: np.ndarray, fraction: float) -> np.ndarray:
-        whole, more, share = fading_packets(heard, fraction=fraction, burst_packets=1.5, seed=seed)
-        return whole + share * (more & ~whole)
+        return fading_packets(heard, fraction=fraction, burst_packets=1.5, seed=seed)
 
     less, more = (lost(sounds, fraction) for fraction in fractions)
 
